@@ -1,0 +1,185 @@
+"""One request as a kind sees it: who asks, what they may do, and the rows they may see.
+
+Resolvers get it as ``info.context``, REST handlers as their first argument.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from graphql import GraphQLResolveInfo
+
+from lbstack.sandbox.contract import Resolver
+from lbstack.sandbox.errors import NotAuthorizedError, NotFoundError
+from lbstack.sandbox.listing import ALL, Clause, Table, both, page_sql
+from lbstack.sandbox.store import Row, Store
+
+
+class Context:
+    """A caller and the store.
+
+    ``user`` is the caller's row; ``role`` the name of the role the key acts in, ``permissions`` what
+    that role may do (``roles.py``).
+    """
+
+    def __init__(self, store: Store, user: Row, role: str, permissions: frozenset[str]) -> None:
+        self.store = store
+        self.user = user
+        self.role = role
+        self.permissions = permissions
+        self.organization_id: str = user["organizationId"]
+        self._now: str | None = None
+        self._touched: list[str] = []
+        self._seen: dict[tuple[str, str], Row | None] = {}
+
+    def organization(self) -> Row | None:
+        """Return the caller's organization."""
+        return self.store.row("SELECT * FROM organizations WHERE id = ?", [self.organization_id])
+
+    def may(self, permission: str) -> bool:
+        """Say whether the caller's role holds ``permission``."""
+        return permission in self.permissions
+
+    def require(self, permission: str | None) -> None:
+        """Refuse with AUTHORIZATION_ERROR unless the caller's role holds ``permission``."""
+        if permission is not None and permission not in self.permissions:
+            raise NotAuthorizedError(f"Role {self.role} is not allowed to do this")
+
+    def find(self, table: Table, ident: str | None, *, deleted: bool = False) -> Row:
+        """Return the row the caller means by ``ident``, or refuse with RESOURCE_NOT_FOUND.
+
+        Not found are also rows of another organisation, rows hidden from the caller, and deleted rows
+        (unless ``deleted``).
+        """
+        alive = Clause("deleted = 0") if table.soft and not deleted else ALL
+        clause = both(Clause("id = ?", [ident]), self._mine(), alive, table.visible(self))
+        row = self.store.row(f"SELECT * FROM {table.name} WHERE {clause.sql}", clause.params)
+        if row is None:
+            raise NotFoundError(f"{table.type} not found: {ident}")
+        return row
+
+    def page(
+        self,
+        table: Table,
+        where: Any = None,
+        skip: int | None = None,
+        first: int | None = None,
+        *,
+        among: Clause = ALL,
+        order: str = "rowid",
+    ) -> list[Row]:
+        """Return one page of the rows the caller may see, oldest first, deleted ones included."""
+        clause = both(self._mine(), among, table.where(where), table.visible(self))
+        sql = f"SELECT * FROM {table.name} WHERE {clause.sql} ORDER BY {order}{page_sql(skip, first)}"
+        return self.store.rows(sql, clause.params)
+
+    def related(self, table: Table, ident: str | None) -> Row | None:
+        """Return the row a relation points to, or None when it is empty, deleted or hidden."""
+        if ident is None:
+            return None
+        key = (table.name, ident)
+        if key not in self._seen:
+            try:
+                self._seen[key] = self.find(table, ident)
+            except NotFoundError:
+                self._seen[key] = None
+        return self._seen[key]
+
+    def _mine(self) -> Clause:
+        return Clause("organizationId = ?", [self.organization_id])
+
+    def now(self) -> str:
+        """Return the time of this request's current mutation; the same however often it is asked."""
+        if self._now is None:
+            self._now = self.store.mint.now()
+        return self._now
+
+    def new_id(self) -> str:
+        """Return a new cuid."""
+        return self.store.mint.cuid()
+
+    def insert(self, table: Table | str, row: Row) -> Row:
+        """Insert ``row`` and note its id for the ledger."""
+        self.touch(row.get("id"))
+        self.store.insert(table.name if isinstance(table, Table) else table, row)
+        return row
+
+    def create(self, table: Table, row: Row) -> Row:
+        """Insert ``row`` with a new id, this organisation, the caller as creator, and the time."""
+        now = self.now()
+        head = {"id": self.new_id(), "organizationId": self.organization_id, "createdById": self.user["id"]}
+        return self.insert(table, {**head, "createdAt": now, "updatedAt": now, **row})
+
+    def change(self, table: Table, ident: str, changes: Row) -> Row:
+        """Set ``changes`` and ``updatedAt`` on a row; return the row as it now is, deleted or not."""
+        self.touch(ident)
+        self.store.update(table.name, ident, {**changes, "updatedAt": self.now()})
+        row = self.store.row(f"SELECT * FROM {table.name} WHERE id = ?", [ident])
+        assert row is not None
+        return row
+
+    def touch(self, ident: str | None) -> None:
+        """Note that the current mutation concerns ``ident``; what was read before is read anew."""
+        if ident is not None and ident not in self._touched:
+            self._touched.append(ident)
+        self._seen.clear()
+
+    @contextmanager
+    def writing(self, op: str, args: Any) -> Iterator[None]:
+        """Carry out one mutation: all of it with its ledger row, or nothing."""
+        self._now, self._touched = None, []
+        with self.store.transaction():
+            yield
+            self.store.record(op, args, self._touched, self.user["id"], self.now())
+
+
+def mutation(op: str, needs: str | None = None) -> Any:
+    """Wrap a resolver that writes: permission checked, one transaction, one ledger row named ``op``."""
+
+    def decorate(resolve: Resolver) -> Resolver:
+        @functools.wraps(resolve)
+        def run(source: Any, info: GraphQLResolveInfo, **args: Any) -> Any:
+            context: Context = info.context
+            context.require(needs)
+            told = {"on": source["id"], **args} if isinstance(source, dict) and "id" in source else args
+            with context.writing(op, told):
+                return resolve(source, info, **args)
+
+        return run
+
+    return decorate
+
+
+def to_one(table: Table, column: str) -> Resolver:
+    """Return the resolver of a relation: the row of ``table`` whose id is in ``column``."""
+
+    def resolve(source: Row, info: GraphQLResolveInfo) -> Row | None:
+        context: Context = info.context
+        return context.related(table, source[column])
+
+    return resolve
+
+
+def by_id(table: Table) -> Resolver:
+    """Return the resolver of a single read, ``where: {id}``."""
+
+    def resolve(_: Any, info: GraphQLResolveInfo, where: Row) -> Row:
+        context: Context = info.context
+        return context.find(table, where["id"])
+
+    return resolve
+
+
+def every(table: Table) -> Resolver:
+    """Return the resolver of a top-level list with ``where``, ``skip`` and ``first``."""
+
+    def resolve(
+        _: Any, info: GraphQLResolveInfo, where: Any = None, skip: int | None = None, first: int | None = None
+    ) -> Sequence[Row]:
+        context: Context = info.context
+        return context.page(table, where, skip, first)
+
+    return resolve

@@ -1,0 +1,60 @@
+"""What a kind contributes to the sandbox. A new kind is one file in ``kinds/`` and one line in its registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lbstack.sandbox.context import Context
+
+Resolver = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a REST handler answers: a status, and a body that is sent as JSON (None: no body)."""
+
+    status: int
+    body: Any = None
+
+
+@dataclass(frozen=True)
+class RestCall:
+    """One REST request: the path's parameters, and the JSON body (None when there was none)."""
+
+    params: Mapping[str, str]
+    body: Any
+
+
+@dataclass(frozen=True)
+class Route:
+    """A REST route under ``/api/v1``, for instance ``Route("DELETE", "/ontologies/{id}", handler, …)``.
+
+    ``op`` names a write: it runs in a transaction and is recorded in the ledger under that name, if
+    the caller's role holds the permission ``needs``. Routes are tried in the order they are listed.
+    """
+
+    method: str
+    path: str
+    handler: Callable[[Context, RestCall], Reply]
+    op: str | None = None
+    needs: str | None = None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of thing a workspace holds.
+
+    ``sdl`` defines the kind's types and extends ``Query``, ``Mutation`` and other kinds' types.
+    ``resolvers`` maps type → field → function ``(source, info, **arguments)``; a field without one is
+    read from the row by its name. A field that writes is wrapped in ``context.mutation``.
+    An abstract type is told apart by ``__typename`` in the row.
+    """
+
+    name: str
+    sdl: str
+    tables: Sequence[str] = ()
+    resolvers: Mapping[str, Mapping[str, Resolver]] = field(default_factory=dict)
+    routes: Sequence[Route] = ()

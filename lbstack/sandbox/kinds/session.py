@@ -1,0 +1,200 @@
+"""Who asks, and where: users, the organization, roles, API keys (API reference 1.5 and 5.2)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from graphql import GraphQLResolveInfo
+
+from lbstack.sandbox.context import Context
+from lbstack.sandbox.contract import Kind
+from lbstack.sandbox.errors import NotAuthenticatedError, NotFoundError
+from lbstack.sandbox.listing import PAGING, Clause, Table, page_sql
+from lbstack.sandbox.roles import BY_ID, PERMISSIONS
+from lbstack.sandbox.store import Row, Store
+
+TABLES = (
+    """CREATE TABLE IF NOT EXISTS organizations (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, createdAt TEXT NOT NULL, updatedAt TEXT NOT NULL)""",
+    "CREATE TABLE IF NOT EXISTS roles (id TEXT PRIMARY KEY, name TEXT NOT NULL, description TEXT NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS users (
+        id TEXT PRIMARY KEY, organizationId TEXT NOT NULL REFERENCES organizations (id),
+        email TEXT NOT NULL, name TEXT, nickname TEXT, picture TEXT, timezone TEXT,
+        orgRoleId TEXT NOT NULL REFERENCES roles (id), isViewer INTEGER NOT NULL DEFAULT 0,
+        isExternalUser INTEGER NOT NULL DEFAULT 0, createdAt TEXT NOT NULL, updatedAt TEXT NOT NULL,
+        lastLoginAt TEXT, deleted INTEGER NOT NULL DEFAULT 0)""",
+    "CREATE INDEX IF NOT EXISTS users_email ON users (organizationId, email)",
+    """CREATE TABLE IF NOT EXISTS api_keys (
+        id TEXT PRIMARY KEY, userId TEXT NOT NULL REFERENCES users (id), jwt TEXT NOT NULL UNIQUE,
+        roleId TEXT, createdAt TEXT NOT NULL, expiresAt TEXT, revoked INTEGER NOT NULL DEFAULT 0)""",
+)
+
+USERS = Table(
+    "users",
+    "User",
+    {
+        "id": "ID", "email": "String", "name": "String", "nickname": "String", "isViewer": "Boolean",
+        "createdAt": "DateTime", "updatedAt": "DateTime",
+    },
+    soft=True,
+)  # fmt: skip
+EVERYBODY = Clause("deleted = 0")  # people who were removed are in no list (API reference 6.2)
+
+SDL = f"""
+enum PermissionFlag {{ {" ".join(PERMISSIONS)} }}
+type Role {{
+  id: ID!
+  name: String!
+  description: String
+  permissions: [PermissionFlag!]!
+  organizationId: ID
+}}
+type User {{
+  id: ID!
+  email: String!
+  name: String
+  nickname: String
+  picture: String
+  timezone: String
+  intercomHash: String
+  isViewer: Boolean!
+  isExternalUser: Boolean!
+  createdAt: DateTime!
+  updatedAt: DateTime!
+  lastLoginAt: DateTime
+  deleted: Boolean!
+  role: String
+  orgRole: Role
+  organization: Organization!
+}}
+type Organization {{
+  id: ID!
+  name: String!
+  createdAt: DateTime!
+  updatedAt: DateTime!
+  users(where: UserWhereInput, {PAGING}): [User!]!
+}}
+input WhereUniqueIdInput {{ id: ID! }}
+{USERS.where_sdl()}
+extend type Query {{
+  user(where: WhereUniqueIdInput): User
+  users(where: UserWhereInput, {PAGING}): [User!]
+  organization: Organization
+  roles({PAGING}): [Role!]
+  organizationRole(userId: ID): Role
+}}
+"""
+
+
+def authenticate(store: Store, token: str | None) -> Context:
+    """Return the context of a key's owner; refuse a key that is missing, unknown, revoked or expired.
+
+    A key may carry a role of its own; else it acts in its owner's role at the time of asking.
+    """
+    key = token and store.row("SELECT * FROM api_keys WHERE jwt = ? AND revoked = 0", [token])
+    expired = key and key["expiresAt"] and datetime.fromisoformat(key["expiresAt"]) <= datetime.now(UTC)
+    user = key and store.row("SELECT * FROM users WHERE id = ? AND deleted = 0", [key["userId"]])
+    if not key or not user or expired:
+        raise NotAuthenticatedError("Invalid API key")
+    role = BY_ID[key["roleId"] or user["orgRoleId"]]
+    return Context(store, user, role.name, frozenset(role.permissions))
+
+
+def add_user(store: Store, organization: str, email: str, role: str, now: str) -> str:
+    """Add a person to an organization; return the new user's id. The e-mail is kept as typed."""
+    ident = store.mint.cuid()
+    name = re.sub(r"[._+-]+", " ", email.partition("@")[0]).title()
+    row = {
+        "id": ident, "organizationId": organization, "email": email, "name": name, "nickname": name,
+        "timezone": "UTC", "orgRoleId": role, "createdAt": now, "updatedAt": now, "lastLoginAt": now,
+    }  # fmt: skip
+    store.insert("users", row)
+    return ident
+
+
+def add_key(store: Store, user: str, role: str | None) -> str:
+    """Make an API key for a user, acting in ``role`` (an id) or in the user's own; return the key.
+
+    It has the form of a JWT. A seeded store's keys are the same every time.
+    """
+    now, ident = store.mint.now(), store.mint.cuid()
+    signature = ident * 2 if store.mint.seeded else secrets.token_urlsafe(32)
+    payload = {"userId": user, "apiKeyId": ident, "iat": int(datetime.fromisoformat(now).timestamp())}
+    jwt = ".".join([_part({"alg": "HS256", "typ": "JWT"}), _part(payload), signature])
+    row = {"id": ident, "userId": user, "jwt": jwt, "roleId": role, "createdAt": now}
+    store.insert("api_keys", row)
+    return jwt
+
+
+def _part(value: dict[str, Any]) -> str:
+    text = json.dumps(value, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def _user(_: Any, info: GraphQLResolveInfo, where: Row | None = None) -> Row:
+    context: Context = info.context
+    return context.user if where is None else context.find(USERS, where["id"])
+
+
+def _users(
+    _: Any, info: GraphQLResolveInfo, where: Any = None, skip: int | None = None, first: int | None = None
+) -> list[Row]:
+    context: Context = info.context
+    return context.page(USERS, where, skip, first, among=EVERYBODY)
+
+
+def the_organization(_: Any, info: GraphQLResolveInfo) -> Row | None:
+    """Resolve ``organization`` anywhere: there is only the caller's."""
+    context: Context = info.context
+    return context.organization()
+
+
+def _roles(
+    _: Any, info: GraphQLResolveInfo, skip: int | None = None, first: int | None = None
+) -> list[Row]:
+    context: Context = info.context
+    rows = context.store.rows(f"SELECT * FROM roles ORDER BY rowid{page_sql(skip, first)}")
+    return [role_row(row["id"]) for row in rows]
+
+
+def _organization_role(_: Any, info: GraphQLResolveInfo, userId: str | None = None) -> Row:  # noqa: N803
+    context: Context = info.context
+    if userId is None:
+        return role_row(context.user["orgRoleId"])
+    return role_row(context.find(USERS, userId)["orgRoleId"])
+
+
+def role_row(ident: str) -> Row:
+    """Return the row of the role ``ident``, refusing an unknown one with RESOURCE_NOT_FOUND."""
+    role = BY_ID.get(ident)
+    if role is None:
+        raise NotFoundError(f"Role not found: {ident}")
+    return {
+        "id": role.id, "name": role.name, "description": role.description,
+        "permissions": role.permissions, "organizationId": None,
+    }  # fmt: skip
+
+
+RESOLVERS = {
+    "Query": {
+        "user": _user,
+        "users": _users,
+        "organization": the_organization,
+        "roles": _roles,
+        "organizationRole": _organization_role,
+    },
+    "User": {
+        "intercomHash": lambda *_: None,
+        "role": lambda user, _: BY_ID[user["orgRoleId"]].name,
+        "orgRole": lambda user, _: role_row(user["orgRoleId"]),
+        "organization": the_organization,
+    },
+    "Organization": {"users": _users},
+}
+
+KIND = Kind("session", SDL, TABLES, RESOLVERS)

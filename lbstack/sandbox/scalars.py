@@ -1,0 +1,61 @@
+"""The service's own scalars (API reference 2.1 and section 4)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from graphql import GraphQLError, GraphQLScalarType, IntValueNode, StringValueNode, ValueNode
+from graphql.utilities import value_from_ast_untyped
+
+from lbstack.sandbox.ids import print_time
+from lbstack.sandbox.listing import PAGE_SIZE
+
+SDL = "scalar DateTime\nscalar Json\nscalar PageSize\n"
+
+
+def parse_time(value: Any) -> str:
+    """Return an ISO 8601 time with zone, fraction or none, in the one form times are stored in."""
+    if not isinstance(value, str):
+        raise GraphQLError("DateTime cannot represent a value that is not a string")
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise ValueError
+        return print_time(moment.astimezone(UTC).timestamp())
+    except (ValueError, OverflowError):
+        raise GraphQLError(f"DateTime cannot represent an invalid ISO-8601 date-time string: {value}") from None
+
+
+def parse_page_size(value: Any) -> int:
+    """Return a page size between 0 and the maximum."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise GraphQLError("PageSize must be an integer")
+    if not 0 <= value <= PAGE_SIZE:
+        raise GraphQLError(f"PageSize must be between 0 and {PAGE_SIZE}, not {value}")
+    return value
+
+
+def _time_literal(node: ValueNode) -> str:
+    return parse_time(node.value if isinstance(node, StringValueNode) else None)
+
+
+def _page_size_literal(node: ValueNode) -> int:
+    return parse_page_size(int(node.value) if isinstance(node, IntValueNode) else None)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def install(types: dict[str, Any]) -> None:
+    """Give the scalars of a built schema their behaviour."""
+    for name, parse, literal in (
+        ("DateTime", parse_time, _time_literal),
+        ("PageSize", parse_page_size, _page_size_literal),
+        ("Json", _same, value_from_ast_untyped),
+    ):
+        scalar: GraphQLScalarType = types[name]
+        setattr(scalar, "coerce_output_value", _same)  # noqa: B010 - a method slot, for mypy
+        setattr(scalar, "coerce_input_value", parse)  # noqa: B010
+        setattr(scalar, "coerce_input_literal", literal)  # noqa: B010

@@ -1,0 +1,49 @@
+"""What a fresh workspace holds: one organization, the standard roles, the labeling front end "Editor",
+and one Admin with one API key (API reference 1.5 for the roles' global ids). Nothing else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lbstack.sandbox.kinds import KINDS
+from lbstack.sandbox.kinds.session import add_key, add_user
+from lbstack.sandbox.roles import ADMIN, ROLES
+from lbstack.sandbox.store import Store, database_file
+
+ADMIN_EMAIL = "admin@sandbox.example"
+
+
+def open_store(data: Path | None = None, seed: int | None = None) -> Store:
+    """Open the workspace in ``data`` (a folder, a database file, or None for memory), seeding a fresh one."""
+    tables = [statement for kind in KINDS for statement in kind.tables]
+    store = Store(None if data is None else database_file(data), tables, seed)
+    with store.transaction():
+        if store.value("SELECT count(*) FROM organizations") == 0:
+            _fill(store)
+    return store
+
+
+def _fill(store: Store) -> None:
+    now = store.mint.now()
+    organization = store.mint.cuid()
+    times = {"createdAt": now, "updatedAt": now}
+    store.insert("organizations", {"id": organization, "name": "Sandbox", **times})
+    for role in ROLES:
+        store.insert("roles", {"id": role.id, "name": role.name, "description": role.description})
+    if store.value("SELECT count(*) FROM sqlite_master WHERE name = 'labeling_frontends'"):
+        _add_editor(store, organization)
+    admin = add_user(store, organization, ADMIN_EMAIL, ADMIN, now)
+    add_key(store, admin, None)
+
+
+def _add_editor(store: Store, organization: str) -> None:
+    editor = {
+        "id": store.mint.cuid(),
+        "organizationId": organization,
+        "name": "Editor",
+        "description": "The standard labeling editor",
+        "iframeUrlPath": "https://editor.sandbox.example",
+        "deleted": 0,
+    }
+    store.insert("labeling_frontends", editor)
