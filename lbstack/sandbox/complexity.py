@@ -111,7 +111,7 @@ class Scale:
 
 def _assumed_size(field: GraphQLField) -> int:
     for directive in (field.ast_node.directives if field.ast_node else None) or ():
-        value = directive.arguments[0].value if directive.name.value == "listSize" else None
-        if isinstance(value, IntValueNode):
-            return int(value.value)
+        for argument in (directive.arguments or ()) if directive.name.value == "listSize" else ():
+            if isinstance(argument.value, IntValueNode):
+                return int(argument.value.value)
     return PAGE_SIZE

@@ -3,10 +3,12 @@
 Resolvers get it as ``info.context``, REST handlers as their first argument.
 """
 
+# ruff: noqa: S608 - names of tables and columns are the sandbox's own, values are bound
+
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -136,13 +138,16 @@ class Context:
             self.store.record(op, args, self._touched, self.user["id"], self.now())
 
 
-def mutation(op: str, needs: str | None = None) -> Any:
+Info = GraphQLResolveInfo[Context]
+
+
+def mutation(op: str, needs: str | None = None) -> Callable[[Resolver], Resolver]:
     """Wrap a resolver that writes: permission checked, one transaction, one ledger row named ``op``."""
 
     def decorate(resolve: Resolver) -> Resolver:
         @functools.wraps(resolve)
-        def run(source: Any, info: GraphQLResolveInfo, **args: Any) -> Any:
-            context: Context = info.context
+        def run(source: Any, info: Info, **args: Any) -> Any:
+            context = info.context
             context.require(needs)
             told = {"on": source["id"], **args} if isinstance(source, dict) and "id" in source else args
             with context.writing(op, told):
@@ -156,8 +161,8 @@ def mutation(op: str, needs: str | None = None) -> Any:
 def to_one(table: Table, column: str) -> Resolver:
     """Return the resolver of a relation: the row of ``table`` whose id is in ``column``."""
 
-    def resolve(source: Row, info: GraphQLResolveInfo) -> Row | None:
-        context: Context = info.context
+    def resolve(source: Row, info: Info) -> Row | None:
+        context = info.context
         return context.related(table, source[column])
 
     return resolve
@@ -166,8 +171,8 @@ def to_one(table: Table, column: str) -> Resolver:
 def by_id(table: Table) -> Resolver:
     """Return the resolver of a single read, ``where: {id}``."""
 
-    def resolve(_: Any, info: GraphQLResolveInfo, where: Row) -> Row:
-        context: Context = info.context
+    def resolve(_: Any, info: Info, where: Row) -> Row:
+        context = info.context
         return context.find(table, where["id"])
 
     return resolve
@@ -177,9 +182,9 @@ def every(table: Table) -> Resolver:
     """Return the resolver of a top-level list with ``where``, ``skip`` and ``first``."""
 
     def resolve(
-        _: Any, info: GraphQLResolveInfo, where: Any = None, skip: int | None = None, first: int | None = None
+        _: Any, info: Info, where: Any = None, skip: int | None = None, first: int | None = None
     ) -> Sequence[Row]:
-        context: Context = info.context
+        context = info.context
         return context.page(table, where, skip, first)
 
     return resolve

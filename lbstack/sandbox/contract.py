@@ -1,4 +1,7 @@
-"""What a kind contributes to the sandbox. A new kind is one file in ``kinds/`` and one line in its registry."""
+"""What a kind contributes to the sandbox.
+
+A new kind is one file in ``kinds/`` and one line in its registry.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ input and the SQL it means. The service combines by ``AND`` only: ``OR`` and ``N
 the input, so a document that uses them does not validate.
 """
 
+# ruff: noqa: S608 - names of tables and columns are the sandbox's own, values are bound
+
 from __future__ import annotations
 
 import json
@@ -115,3 +117,14 @@ def paging_pair(rows: Sequence[dict[str, Any]], size: int) -> tuple[list[dict[st
     """Split ``size + 1`` fetched rows into a page and the next cursor (None on the last page)."""
     nodes = list(rows[:size])
     return nodes, (nodes[-1]["id"] if len(rows) > size and nodes else None)
+
+
+def cursor_clause(context: Context, table: Table, cursor: str | None) -> Clause:
+    """Return the condition for the rows after the one whose id is the cursor; an unknown one is refused."""
+    if not cursor:
+        return ALL
+    sql = f"SELECT rowid FROM {table.name} WHERE id = ? AND organizationId = ?"
+    place = context.store.value(sql, [cursor, context.organization_id])
+    if place is None:
+        raise MalformedError(f"Invalid cursor: {cursor}")
+    return Clause("rowid > ?", [place])

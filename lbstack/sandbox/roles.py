@@ -54,9 +54,7 @@ ROLES = (
         "Manages projects",
         (VIEW_WORKSPACE, VIEW_PROJECTS, LABEL, MANAGE_PROJECTS, MANAGE_ONTOLOGIES, MANAGE_WEBHOOKS),
     ),
-    Role(
-        "cl0sandboxreadonlyadmin01", "Read-only Admin", "Sees everything", (VIEW_WORKSPACE, VIEW_PROJECTS)
-    ),
+    Role("cl0sandboxreadonlyadmin01", "Read-only Admin", "Sees everything", (VIEW_WORKSPACE, VIEW_PROJECTS)),
 )
 
 BY_ID = {role.id: role for role in ROLES}

@@ -24,7 +24,8 @@ def parse_time(value: Any) -> str:
             raise ValueError
         return print_time(moment.astimezone(UTC).timestamp())
     except (ValueError, OverflowError):
-        raise GraphQLError(f"DateTime cannot represent an invalid ISO-8601 date-time string: {value}") from None
+        problem = f"DateTime cannot represent an invalid ISO-8601 date-time string: {value}"
+        raise GraphQLError(problem) from None
 
 
 def parse_page_size(value: Any) -> int:

@@ -7,7 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lbstack.sandbox.kinds import KINDS
-from lbstack.sandbox.kinds.session import add_key, add_user
+from lbstack.sandbox.kinds.session import add_key
+from lbstack.sandbox.people import join
 from lbstack.sandbox.roles import ADMIN, ROLES
 from lbstack.sandbox.store import Store, database_file
 
@@ -31,9 +32,8 @@ def _fill(store: Store) -> None:
     store.insert("organizations", {"id": organization, "name": "Sandbox", **times})
     for role in ROLES:
         store.insert("roles", {"id": role.id, "name": role.name, "description": role.description})
-    if store.value("SELECT count(*) FROM sqlite_master WHERE name = 'labeling_frontends'"):
-        _add_editor(store, organization)
-    admin = add_user(store, organization, ADMIN_EMAIL, ADMIN, now)
+    _add_editor(store, organization)
+    admin = join(store, organization, ADMIN_EMAIL, ADMIN, now)
     add_key(store, admin, None)
 
 

@@ -5,6 +5,8 @@ the lock sees one consistent workspace. A second process (``sandbox aws``) may w
 meanwhile; WAL and a busy timeout see to that.
 """
 
+# ruff: noqa: S608 - names of tables and columns are the sandbox's own, values are bound
+
 from __future__ import annotations
 
 import hashlib

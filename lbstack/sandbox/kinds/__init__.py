@@ -11,13 +11,17 @@ from lbstack.sandbox.contract import Kind
 
 _NAMES = (
     "session",
-    "member",
     "dataset",
     "data_row",
     "integration",
     "ontology",
     "project",
+    "attachment",
+    "editor",
+    "review",
     "label",
+    "member",
+    "invite",
     "webhook",
 )
 

@@ -1,26 +1,27 @@
 """Who asks, and where: users, the organization, roles, API keys (API reference 1.5 and 5.2)."""
 
+# ruff: noqa: S608 - names of tables and columns are the sandbox's own, values are bound
+
 from __future__ import annotations
 
 import base64
 import json
-import re
 import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from graphql import GraphQLResolveInfo
-
-from lbstack.sandbox.context import Context
-from lbstack.sandbox.contract import Kind
+from lbstack.sandbox.context import Context, Info
+from lbstack.sandbox.contract import Kind, Resolver
 from lbstack.sandbox.errors import NotAuthenticatedError, NotFoundError
-from lbstack.sandbox.listing import PAGING, Clause, Table, page_sql
+from lbstack.sandbox.listing import PAGING, page_sql
 from lbstack.sandbox.roles import BY_ID, PERMISSIONS
 from lbstack.sandbox.store import Row, Store
+from lbstack.sandbox.tables import EVERYBODY, USERS
 
 TABLES = (
     """CREATE TABLE IF NOT EXISTS organizations (
-        id TEXT PRIMARY KEY, name TEXT NOT NULL, createdAt TEXT NOT NULL, updatedAt TEXT NOT NULL)""",
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, createdAt TEXT NOT NULL, updatedAt TEXT NOT NULL,
+        seats INTEGER NOT NULL DEFAULT 1000)""",
     "CREATE TABLE IF NOT EXISTS roles (id TEXT PRIMARY KEY, name TEXT NOT NULL, description TEXT NOT NULL)",
     """CREATE TABLE IF NOT EXISTS users (
         id TEXT PRIMARY KEY, organizationId TEXT NOT NULL REFERENCES organizations (id),
@@ -33,17 +34,6 @@ TABLES = (
         id TEXT PRIMARY KEY, userId TEXT NOT NULL REFERENCES users (id), jwt TEXT NOT NULL UNIQUE,
         roleId TEXT, createdAt TEXT NOT NULL, expiresAt TEXT, revoked INTEGER NOT NULL DEFAULT 0)""",
 )
-
-USERS = Table(
-    "users",
-    "User",
-    {
-        "id": "ID", "email": "String", "name": "String", "nickname": "String", "isViewer": "Boolean",
-        "createdAt": "DateTime", "updatedAt": "DateTime",
-    },
-    soft=True,
-)  # fmt: skip
-EVERYBODY = Clause("deleted = 0")  # people who were removed are in no list (API reference 6.2)
 
 SDL = f"""
 enum PermissionFlag {{ {" ".join(PERMISSIONS)} }}
@@ -105,18 +95,6 @@ def authenticate(store: Store, token: str | None) -> Context:
     return Context(store, user, role.name, frozenset(role.permissions))
 
 
-def add_user(store: Store, organization: str, email: str, role: str, now: str) -> str:
-    """Add a person to an organization; return the new user's id. The e-mail is kept as typed."""
-    ident = store.mint.cuid()
-    name = re.sub(r"[._+-]+", " ", email.partition("@")[0]).title()
-    row = {
-        "id": ident, "organizationId": organization, "email": email, "name": name, "nickname": name,
-        "timezone": "UTC", "orgRoleId": role, "createdAt": now, "updatedAt": now, "lastLoginAt": now,
-    }  # fmt: skip
-    store.insert("users", row)
-    return ident
-
-
 def add_key(store: Store, user: str, role: str | None) -> str:
     """Make an API key for a user, acting in ``role`` (an id) or in the user's own; return the key.
 
@@ -136,34 +114,32 @@ def _part(value: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
-def _user(_: Any, info: GraphQLResolveInfo, where: Row | None = None) -> Row:
-    context: Context = info.context
+def _user(_: Any, info: Info, where: Row | None = None) -> Row:
+    context = info.context
     return context.user if where is None else context.find(USERS, where["id"])
 
 
 def _users(
-    _: Any, info: GraphQLResolveInfo, where: Any = None, skip: int | None = None, first: int | None = None
+    _: Any, info: Info, where: Any = None, skip: int | None = None, first: int | None = None
 ) -> list[Row]:
-    context: Context = info.context
+    context = info.context
     return context.page(USERS, where, skip, first, among=EVERYBODY)
 
 
-def the_organization(_: Any, info: GraphQLResolveInfo) -> Row | None:
+def the_organization(_: Any, info: Info) -> Row | None:
     """Resolve ``organization`` anywhere: there is only the caller's."""
-    context: Context = info.context
+    context = info.context
     return context.organization()
 
 
-def _roles(
-    _: Any, info: GraphQLResolveInfo, skip: int | None = None, first: int | None = None
-) -> list[Row]:
-    context: Context = info.context
+def _roles(_: Any, info: Info, skip: int | None = None, first: int | None = None) -> list[Row]:
+    context = info.context
     rows = context.store.rows(f"SELECT * FROM roles ORDER BY rowid{page_sql(skip, first)}")
     return [role_row(row["id"]) for row in rows]
 
 
-def _organization_role(_: Any, info: GraphQLResolveInfo, userId: str | None = None) -> Row:  # noqa: N803
-    context: Context = info.context
+def _organization_role(_: Any, info: Info, userId: str | None = None) -> Row:  # noqa: N803
+    context = info.context
     if userId is None:
         return role_row(context.user["orgRoleId"])
     return role_row(context.find(USERS, userId)["orgRoleId"])
@@ -180,7 +156,7 @@ def role_row(ident: str) -> Row:
     }  # fmt: skip
 
 
-RESOLVERS = {
+RESOLVERS: dict[str, dict[str, Resolver]] = {
     "Query": {
         "user": _user,
         "users": _users,
