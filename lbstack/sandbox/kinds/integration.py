@@ -5,15 +5,15 @@ id, then the integration learns the role's ARN and is validated. What it was val
 unnoticed: a new role, bucket or tenant makes it not valid until it is validated again. There is no delete.
 """
 
+# ruff: noqa: S608 - names of tables and columns are the sandbox's own, values are bound
+
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from graphql import GraphQLResolveInfo
-
 from lbstack.sandbox import aws
-from lbstack.sandbox.context import Context, mutation
+from lbstack.sandbox.context import Context, Info, mutation
 from lbstack.sandbox.contract import Kind
 from lbstack.sandbox.errors import MalformedError, NotAllowedError, malformed_if
 from lbstack.sandbox.judge import Check, Integration, judge_dataset, judge_integration
@@ -121,21 +121,21 @@ def judge_signed(context: Context, dataset: str, signer_id: str | None, urls: li
     return judge_dataset(context.store.conn, dataset, facts(signer) if signer else None, urls)
 
 
-def _list(_: Any, info: GraphQLResolveInfo[Context]) -> list[Row]:
+def _list(_: Any, info: Info) -> list[Row]:
     context: Context = info.context
     mine = both(Clause("organizationId = ?", [context.organization_id]), _visible(context))
     sql = f"SELECT * FROM iam_integrations WHERE {mine.sql} ORDER BY rowid"
     return context.store.rows(sql, mine.params)
 
 
-def _settings(source: Row, _: GraphQLResolveInfo[Context]) -> Row:
+def _settings(source: Row, _: Info) -> Row:
     typename, keys = _SETTINGS[source["provider"]]
     return {"__typename": typename, **{key: source[key] for key in keys}}
 
 
 def _create(provider: str) -> Any:
     @mutation(f"create{provider.capitalize()}IamIntegration", needs=MANAGE_INTEGRATIONS)
-    def resolve(_: Any, info: GraphQLResolveInfo[Context], data: Row) -> Row:
+    def resolve(_: Any, info: Info, data: Row) -> Row:
         context: Context = info.context
         row = _checked(provider, data)
         ident = context.new_id()
@@ -152,7 +152,7 @@ def _create(provider: str) -> Any:
 
 def _update(provider: str) -> Any:
     @mutation(f"update{provider.capitalize()}IamIntegration", needs=MANAGE_INTEGRATIONS)
-    def resolve(_: Any, info: GraphQLResolveInfo[Context], data: Row, where: Row) -> Row:
+    def resolve(_: Any, info: Info, data: Row, where: Row) -> Row:
         context: Context = info.context
         row = context.find(INTEGRATIONS, where["id"])
         malformed_if(row["provider"] != provider, f"IAM integration {row['id']} is of {row['provider']}")
@@ -179,7 +179,7 @@ def _checked(provider: str, data: Row) -> Row:
 
 
 @mutation("validateIamIntegration", needs=MANAGE_INTEGRATIONS)
-def _validate(_: Any, info: GraphQLResolveInfo[Context], where: Row) -> Row:
+def _validate(_: Any, info: Info, where: Row) -> Row:
     context: Context = info.context
     row = context.find(INTEGRATIONS, where["id"])
     checks = judge_integration(context.store.conn, facts(row))
@@ -192,7 +192,7 @@ def _validate(_: Any, info: GraphQLResolveInfo[Context], where: Row) -> Row:
 
 
 @mutation("setDefaultIamIntegration", needs=MANAGE_INTEGRATIONS)
-def _set_default(_: Any, info: GraphQLResolveInfo[Context], where: Row) -> Row:
+def _set_default(_: Any, info: Info, where: Row) -> Row:
     context: Context = info.context
     row = context.find(INTEGRATIONS, where["id"])
     sql = "UPDATE iam_integrations SET isOrgDefault = 0 WHERE organizationId = ?"

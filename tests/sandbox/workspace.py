@@ -1,0 +1,65 @@
+"""A sandbox in memory, asked over its ASGI application."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from lbstack.sandbox.app import create_app
+from lbstack.sandbox.kinds.session import add_key
+from lbstack.sandbox.people import join
+from lbstack.sandbox.roles import ADMIN
+from lbstack.sandbox.store import Store
+
+
+class Workspace:
+    """One organization as one API key sees it."""
+
+    def __init__(self, client: TestClient, store: Store, key: str) -> None:
+        self.client = client
+        self.store = store
+        self.headers = {"authorization": f"Bearer {key}"}
+
+    @classmethod
+    def fresh(cls) -> Workspace:
+        app = create_app()
+        store = app.state.sandbox.store
+        return cls(TestClient(app), store, store.value("SELECT jwt FROM api_keys"))
+
+    def stranger(self) -> Workspace:
+        """The same service, asked by the Admin of another organization."""
+        ident, now = self.store.mint.cuid(), self.store.mint.now()
+        row = {"id": ident, "name": "Other", "createdAt": now, "updatedAt": now}
+        self.store.insert("organizations", row)
+        user = join(self.store, ident, "admin@other.example", ADMIN, now)
+        return Workspace(self.client, self.store, add_key(self.store, user, None))
+
+    def as_role(self, role: str) -> Workspace:
+        """The same organization, asked by somebody in another role."""
+        organization = self.store.value("SELECT id FROM organizations ORDER BY rowid")
+        user = join(self.store, organization, "somebody@sandbox.example", role, self.store.mint.now())
+        return Workspace(self.client, self.store, add_key(self.store, user, None))
+
+    def ask(self, document: str, **variables: Any) -> Any:
+        """Return the value of the document's one root field; an error fails the test."""
+        body = self._post(document, variables)
+        assert "errors" not in body, body
+        return next(iter(body["data"].values()))
+
+    def refused(self, document: str, **variables: Any) -> tuple[str, str]:
+        """Return the code and the message of the one error that the document meets."""
+        (error,) = self._post(document, variables)["errors"]
+        return error["extensions"]["code"], error["message"]
+
+    def rest(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Return status and JSON body of a REST call; the path is relative to ``/api/v1``."""
+        answer = self.client.request(method, f"/api/v1{path}", json=body, headers=self.headers)
+        return answer.status_code, answer.json() if answer.content else None
+
+    def _post(self, document: str, variables: dict[str, Any]) -> Any:
+        body = {"query": document, "variables": variables}
+        answer = self.client.post("/graphql", json=body, headers=self.headers)
+        assert answer.status_code < 500, answer.text
+        return json.loads(answer.text)
