@@ -39,6 +39,8 @@ _REST_STATUS = {
     "OPERATION_NOT_ALLOWED": 422,
 }
 
+_UNFORESEEN = ServiceError("Internal server error", exception={"status": 500})
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -65,8 +67,12 @@ class Sandbox:
             text, variables, name = _graphql_body(request, await _json_body(request))
         except ServiceError as refusal:
             return _say(400, _errors(refusal))
-        with self.store.lock:
-            status, body = self.engine.answer(context, text, variables, name)
+        try:
+            with self.store.lock:
+                status, body = self.engine.answer(context, text, variables, name)
+        except Exception:
+            log.exception("a GraphQL request failed")
+            status, body = 200, _errors(_UNFORESEEN)
         return _say(status, body)
 
     def rest(self, route: Route) -> Endpoint:
@@ -80,6 +86,11 @@ class Sandbox:
             except ServiceError as refusal:
                 status = _REST_STATUS.get(refusal.code, 400)
                 return _say(status, {"message": refusal.message, "code": refusal.code})
+            except HTTPException:
+                raise
+            except Exception:
+                log.exception("a REST request failed: %s %s", route.method, route.path)
+                return _say(500, {"message": _UNFORESEEN.message, "code": _UNFORESEEN.code})
             if reply.body is None:
                 return Response(status_code=reply.status)
             return _say(reply.status, reply.body)
@@ -140,7 +151,10 @@ async def _json_body(request: Request, *, optional: bool = False) -> Any:
     if optional and not raw.strip():
         return None
     try:
-        return json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
+        body = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
+        if b"\\u" in raw:  # half a surrogate pair is no text
+            json.dumps(body, ensure_ascii=False).encode("utf-8")
+        return body
     except (ValueError, RecursionError):
         raise BadInputError("Request body is not valid JSON") from None
 

@@ -91,7 +91,8 @@ class Context:
         return self._seen[key]
 
     def _mine(self) -> Clause:
-        return Clause("organizationId = ?", [self.organization_id])
+        # The plus keeps SQLite from choosing this column's index: nearly every row passes the test.
+        return Clause("+organizationId = ?", [self.organization_id])
 
     def now(self) -> str:
         """Return the time of this request's current mutation; the same however often it is asked."""

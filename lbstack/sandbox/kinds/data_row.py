@@ -55,12 +55,16 @@ type DataRow {{
   globalKey: String
   rowData: String!
   mediaAttributes: Json
+  customMetadata: [DataRowCustomMetadata!]! @listSize(assumedSize: 5)
+  metadataFields: [DataRowMetadataField!]! @listSize(assumedSize: 5)
   createdAt: DateTime!
   updatedAt: DateTime!
   dataset: Dataset
   organization: Organization!
   createdBy: User
 }}
+type DataRowCustomMetadata {{ schemaId: ID!, value: Json }}
+type DataRowMetadataField {{ schemaId: ID!, name: String!, value: Json, kind: String! }}
 type DeletedDataRow {{ id: ID!, deleted: Boolean! }}
 type DataRowPageInfo {{ hasNextPage: Boolean!, startCursor: ID }}
 type DataRowPage {{ nodes: [DataRow!]!, pageInfo: DataRowPageInfo! }}
@@ -186,6 +190,9 @@ KIND = Kind(
             "organization": the_organization,
             "createdBy": to_one(USERS, "createdById"),
             "mediaAttributes": _media_attributes,
+            # A new workspace has no metadata schemas, so no row has metadata.
+            "customMetadata": lambda *_: [],
+            "metadataFields": lambda *_: [],
         },
     },
 )

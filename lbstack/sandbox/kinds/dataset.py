@@ -20,7 +20,7 @@ TABLES = (
         id TEXT PRIMARY KEY, organizationId TEXT NOT NULL, createdById TEXT NOT NULL, name TEXT NOT NULL,
         description TEXT NOT NULL DEFAULT '', signerId TEXT, rowCount INTEGER NOT NULL DEFAULT 0,
         createdAt TEXT NOT NULL, updatedAt TEXT NOT NULL, deleted INTEGER NOT NULL DEFAULT 0)""",
-    "CREATE INDEX IF NOT EXISTS datasets_name ON datasets (organizationId, name)",
+    "CREATE INDEX IF NOT EXISTS datasets_name ON datasets (name)",
     "CREATE INDEX IF NOT EXISTS datasets_signer ON datasets (signerId)",
 )
 

@@ -80,6 +80,7 @@ input LabelCreateInput {{
 extend type Query {{ label(where: WhereUniqueIdInput!): Label }}
 extend type Project {{
   labelCount: Int!
+  completedDataRowCount: Int!
   labels(where: LabelWhereInput, orderBy: LabelOrderBy, {PAGING}): [Label!]
 }}
 extend type DataRow {{ labels(where: LabelWhereInput, orderBy: LabelOrderBy, {PAGING}): [Label!] }}
@@ -98,7 +99,9 @@ def _create(_: Any, info: Info, data: Row) -> Row:
     sql = "SELECT 1 FROM project_datasets WHERE projectId = ? AND datasetId = ?"
     attached = context.store.value(sql, [project["id"], data_row["datasetId"]])
     malformed_if(not attached, f"Data row {data_row['id']} is not part of project {project['id']}")
-    body = {"label": data["label"], "secondsToLabel": data.get("secondsToLabel") or 0.0}
+    seconds = data.get("secondsToLabel") or 0.0
+    malformed_if(not 0 <= seconds < float("inf"), "secondsToLabel must not be negative")
+    body = {"label": data["label"], "secondsToLabel": seconds}
     row = {"projectId": project["id"], "dataRowId": data_row["id"], **body}
     used = _features(context, project["ontologyId"], data["label"])
     label = context.create(LABELS, {**row, "deleted": 0})
@@ -153,6 +156,11 @@ def count_labels(context: Context, project: str) -> int:
     return int(context.store.value(sql, [project]))
 
 
+def _completed(project: Row, info: Info) -> int:
+    sql = "SELECT count(DISTINCT dataRowId) FROM labels WHERE projectId = ? AND deleted = 0"
+    return int(info.context.store.value(sql, [project["id"]]))
+
+
 def used_features(context: Context, project: str) -> set[str]:
     """Return the feature schemas that a project's labels use."""
     sql = """SELECT DISTINCT featureSchemaId FROM label_features
@@ -180,6 +188,7 @@ KIND = Kind(
         "Mutation": {"createLabel": _create, "deleteLabels": _delete},
         "Project": {
             "labels": _labels("projectId"),
+            "completedDataRowCount": _completed,
             "labelCount": lambda project, info: count_labels(info.context, project["id"]),
         },
         "DataRow": {"labels": _labels("dataRowId")},

@@ -27,7 +27,7 @@ TABLES = (
         isBenchmarkEnabled INTEGER NOT NULL, isConsensusEnabled INTEGER NOT NULL,
         showingPredictionsToLabelers INTEGER NOT NULL DEFAULT 0, ontologyId TEXT, labelingFrontendId TEXT,
         deleted INTEGER NOT NULL DEFAULT 0)""",
-    "CREATE INDEX IF NOT EXISTS projects_name ON projects (organizationId, name)",
+    "CREATE INDEX IF NOT EXISTS projects_name ON projects (name)",
     "CREATE INDEX IF NOT EXISTS projects_ontology ON projects (ontologyId)",
 )
 
