@@ -1,0 +1,1 @@
+"""The wire: GraphQL and REST over one HTTP client, errors classified. It knows no kind."""

@@ -1,0 +1,349 @@
+"""Station 5: a plan carried out, step by step, with state remembered as each step ends.
+
+Nothing is printed here: what happens is emitted as events. Before a step sends anything its
+intent is in the journal, and what it made is there before the step goes on. A failed step stops
+only the steps that need it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from lbstack.errors import Exit, NotFound, Problem, StackError
+from lbstack.kinds.contract import Fields, Kind, Wire
+from lbstack.plan.changes import Action, Plan
+from lbstack.plan.schedule import Step, schedule
+from lbstack.state.model import DeposedObject, Entry, State
+from lbstack.state.store import outputs_record, result_record
+from lbstack.values import Address, Digest, Ref, Secret, Template
+
+HEARTBEAT = 10.0
+"""Seconds after which a step that is still running says so, and again."""
+
+
+class Recorder(Protocol):
+    """Where records go; each is durable before `add` returns."""
+
+    def add(self, record: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened: ``start``, ``still``, ``said``, ``done``, ``failed`` or ``skipped``.
+
+    `seconds` since the step's start; `text` is a line for the reader; `problems` why it failed.
+    """
+
+    type: str
+    step: Step
+    seconds: float = 0.0
+    text: str = ""
+    id: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass
+class Outcome:
+    """How an apply ended: names of steps by what became of them, the state, and the exit code."""
+
+    state: State
+    done: list[Step] = field(default_factory=list)
+    failed: list[Step] = field(default_factory=list)
+    skipped: list[Step] = field(default_factory=list)
+    exit: Exit = Exit.OK
+    stopped: bool = False
+
+    def counts(self) -> dict[str, int]:
+        """How many were added, changed, destroyed and forgotten."""
+        tally = dict.fromkeys(("added", "changed", "destroyed", "forgotten"), 0)
+        names = {"create": "added", "update": "changed", "delete": "destroyed", "destroy": "destroyed"}
+        for step in self.done:
+            tally[names.get(step.verb, "forgotten")] += 1
+        return tally
+
+
+async def apply(
+    plan: Plan,
+    state: State,
+    journal: Recorder,
+    kinds: Mapping[str, Kind],
+    wire: Wire,
+    *,
+    parallelism: int = 10,
+    emit: Callable[[Event], None] = lambda event: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Carry a plan out. `stop` is asked before each step; once true, no further step starts."""
+    run = _Run(plan, Outcome(_adopt_facts(plan, state, journal)), journal, kinds, wire, emit, stop, parallelism)
+    steps = schedule(plan)
+    await run.all([step for step in steps if not step.tears])
+    await run.all([step for step in steps if step.tears])
+    run.settle_outputs()
+    return run.outcome
+
+
+def _adopt_facts(plan: Plan, state: State, journal: Recorder) -> State:
+    """Remember what needs no request: what the refresh found as wanted, and who depends on whom."""
+    for change in plan.changes:
+        entry = state.resources.get(change.address)
+        if change.action is not Action.NOOP or entry is None:
+            continue
+        known = {k: v for k, v in (change.after or {}).items() if k != "id"}
+        facts = replace(entry, id=change.id, attributes=known, needs=change.needs, protected=change.protected)
+        if facts != entry:
+            state = state.with_entry(change.address, facts)
+            journal.add(result_record(change.address, facts))
+    return state
+
+
+@dataclass
+class _Run:
+    """One apply in progress."""
+
+    plan: Plan
+    outcome: Outcome
+    journal: Recorder
+    kinds: Mapping[str, Kind]
+    wire: Wire
+    emit: Callable[[Event], None]
+    stop: Callable[[], bool]
+    parallelism: int
+
+    async def all(self, steps: list[Step]) -> None:
+        """Carry steps out as soon as what they wait for is done, `parallelism` at a time."""
+        waiting = {step.name: {name for name in step.after if self._pending(name, steps)} for step in steps}
+        by_name = {step.name: step for step in steps}
+        running: dict[asyncio.Task[bool], Step] = {}
+        ready = [step for step in steps if not waiting[step.name]]
+        while ready or running:
+            while ready and len(running) < self.parallelism:
+                step = ready.pop(0)
+                running[asyncio.create_task(self.one(step))] = step
+            finished, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in finished:
+                name = running.pop(task).name
+                task.result()
+                for other, names in waiting.items():
+                    if name in names:
+                        names.discard(name)
+                        ready += [] if names else [by_name[other]]
+
+    @staticmethod
+    def _pending(name: str, steps: list[Step]) -> bool:
+        return any(step.name == name for step in steps)
+
+    async def one(self, step: Step) -> bool:
+        """One step, from its intent to its result; never raises for what the service does."""
+        blocker = next((s for s in [*self.outcome.failed, *self.outcome.skipped] if s.name in step.after), None)
+        if blocker or self.stop():
+            self.outcome.stopped = self.outcome.stopped or not blocker
+            self.outcome.skipped.append(step)
+            why = f"{blocker.address} failed" if blocker else "stopped"
+            self.emit(Event("skipped", step, text=why))
+            return False
+        started = time.monotonic()
+        self.emit(Event("start", step, id=step.id))
+        self.journal.add({"intent": step.verb, "address": str(step.address), "id": step.id})
+        heart = asyncio.create_task(self._beat(step, started))
+        work = _StepWork(self, step, started)
+        try:
+            await self._carry_out(step, work)
+        except StackError as error:
+            work.give_up()
+            self.outcome.failed.append(step)
+            self.outcome.exit = max(self.outcome.exit, error.exit) if error.exit != Exit.ERROR else (
+                self.outcome.exit or Exit.ERROR
+            )
+            self.emit(Event("failed", step, time.monotonic() - started, problems=tuple(error.problems)))
+            return False
+        finally:
+            heart.cancel()
+        self.outcome.done.append(step)
+        entry = self.outcome.state.resources.get(step.address)
+        self.emit(Event("done", step, time.monotonic() - started, id=entry.id if entry else step.id))
+        return True
+
+    async def _beat(self, step: Step, started: float) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            self.emit(Event("still", step, time.monotonic() - started))
+
+    async def _carry_out(self, step: Step, work: _StepWork) -> None:
+        kind = self.kinds[step.address.kind]
+        if step.verb == "create":
+            work.finish(await kind.create(work, work.want))
+        elif step.verb == "update":
+            assert step.change is not None and step.id is not None
+            have = dict(step.attributes)
+            work.finish(await kind.update(work, step.id, have, work.want, step.change.changed))
+        else:
+            if step.verb != "forget":
+                await _retire(kind, work, step)
+            work.gone()
+
+    def resolve(self, owner: Address, value: Any) -> Any:
+        """A wish with every reference as the id or attribute that state now holds."""
+        if isinstance(value, Ref):
+            entry = self.outcome.state.resources.get(value.address)
+            if entry is None or entry.id is None:
+                raise StackError(Problem(f"{value.address} does not exist yet", address=owner))
+            return entry.id if value.attribute == "id" else entry.attributes.get(value.attribute)
+        if isinstance(value, Template):
+            parts = [self.resolve(owner, part) if isinstance(part, Ref) else part for part in value.parts]
+            return parts[0] if len(parts) == 1 else "".join(str(part) for part in parts)
+        if isinstance(value, Mapping):
+            return {self.resolve(owner, k): self.resolve(owner, v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.resolve(owner, item) for item in value]
+        return value
+
+    def remember(self, address: Address, entry: Entry | None) -> None:
+        """Make what is now known of a resource durable."""
+        self.journal.add(result_record(address, entry))
+        self.outcome.state = self.outcome.state.with_entry(address, entry)
+
+    def settle_outputs(self) -> None:
+        """Outputs as far as they can be told; one that cannot keeps what it was."""
+        outputs = dict(self.outcome.state.outputs)
+        for change in self.plan.outputs:
+            if change.name not in self.plan.output_wants:
+                outputs.pop(change.name, None)
+                continue
+            try:
+                outputs[change.name] = self.resolve(Address("output", change.name),
+                                                    self.plan.output_wants[change.name])
+            except StackError:
+                continue
+        if outputs != self.outcome.state.outputs:
+            self.journal.add(outputs_record(outputs))
+            self.outcome.state = replace(self.outcome.state, outputs=outputs)
+
+
+def visible(attributes: Mapping[str, Any]) -> Fields:
+    """Attributes without a kind's own notes (names that begin with an underscore)."""
+    return {name: value for name, value in attributes.items() if not name.startswith("_")}
+
+
+async def _retire(kind: Kind, work: _StepWork, step: Step) -> None:
+    assert step.id is not None
+    try:
+        await kind.delete(work, step.id, dict(step.attributes))
+    except NotFound:
+        work.say("was already gone")
+
+
+class _StepWork:
+    """What a kind sees of the step it carries out; keeps the entry that the step builds up."""
+
+    def __init__(self, run: _Run, step: Step, started: float) -> None:
+        self._run, self._step, self._started = run, step, started
+        self._before = run.outcome.state.resources.get(step.address)
+        self._entry: Entry | None = None
+        self.address = step.address
+        self.wire = run.wire
+        self.organization = run.plan.pins.organization
+        self.memory: Fields = dict(self._before.memory) if self._before else {}
+        raw = (step.change.want or {}) if step.change else {}
+        self._raw = raw
+        self.want: Fields = {} if step.tears else {n: run.resolve(step.address, v) for n, v in raw.items()}
+
+    # what a kind calls
+
+    def made(self, id: str, **attributes: Any) -> None:
+        deposed = self._before.deposed if self._before else ()
+        if self._before and self._before.id and self._step.change and self._step.change.before is not None:
+            deposed = (*deposed, DeposedObject(self._before.id, visible(self._step.change.before)))
+        known = {name: self._remembered(name, value) for name, value in attributes.items()}
+        self._entry = Entry(id, known, self.memory, self._needs, deposed,
+                            tuple(name for name in self.want if name not in known), self._protected)
+        self._run.remember(self.address, self._entry)
+
+    def renamed(self, id: str) -> None:
+        self._entry = replace(self._current(), id=id)
+        self._run.remember(self.address, self._entry)
+
+    def did(self, *names: str) -> None:
+        entry = self._current()
+        known = {n: self._remembered(n, self.want[n]) for n in names if n in self.want}
+        self._entry = replace(
+            entry,
+            attributes={**entry.attributes, **known},
+            unfinished=tuple(n for n in entry.unfinished if n not in names),
+        )
+        self._run.remember(self.address, self._entry)
+
+    def say(self, text: str) -> None:
+        self._run.emit(Event("said", self._step, time.monotonic() - self._started, text=text))
+
+    # what the run calls
+
+    def finish(self, returned: Fields) -> None:
+        """The step succeeded: everything wanted is so, beside what the service set."""
+        wanted = {name: self._remembered(name, value) for name, value in self.want.items()}
+        kept = {n: v for n, v in self._current().attributes.items() if n in self._kind.computed or n in wanted}
+        entry = replace(
+            self._current(),
+            attributes={**kept, **wanted, **returned},
+            memory=self.memory,
+            needs=self._needs,
+            unfinished=(),
+            protected=self._protected,
+        )
+        self._run.remember(self.address, entry)
+
+    def give_up(self) -> None:
+        """The step failed: what of it is in doubt is remembered as unfinished."""
+        if self._step.tears or self._before is None and self._entry is None:
+            return
+        entry, change = self._current(), self._step.change
+        if self._step.verb == "update" and change:
+            done = {n for n, v in self.want.items() if self._entry and entry.attributes.get(n) == v}
+            entry = replace(entry, unfinished=tuple(sorted({*entry.unfinished, *change.changed} - done)))
+        self._run.remember(self.address, replace(entry, memory=self.memory))
+
+    def gone(self) -> None:
+        """The object is retired: forget it, or that it was deposed."""
+        entry = self._before
+        if entry is None:
+            return
+        if self._step.verb == "destroy":
+            left = tuple(item for item in entry.deposed if item.id != self._step.id)
+            remains = replace(entry, deposed=left)
+        else:
+            remains = replace(entry, id=None)
+        keep = remains.id is not None or remains.deposed
+        self._run.remember(self.address, remains if keep else None)
+
+    def _current(self) -> Entry:
+        if self._entry is not None:
+            return self._entry
+        if self._before is None:
+            raise AssertionError("a kind must say what it made")
+        return self._before
+
+    @property
+    def _kind(self) -> Kind:
+        return self._run.kinds[self.address.kind]
+
+    @property
+    def _needs(self) -> tuple[Address, ...]:
+        return self._step.change.needs if self._step.change else ()
+
+    @property
+    def _protected(self) -> bool:
+        return bool(self._step.change and self._step.change.protected)
+
+    def _remembered(self, name: str, value: Any) -> Any:
+        """A value as state keeps it: secrets as digests only."""
+        raw = self._raw.get(name)
+        if isinstance(raw, Secret) or isinstance(value, Secret):
+            secret = raw if isinstance(raw, Secret) else value
+            return self._run.outcome.state.digest(self.address, secret)
+        return value
+
+
+__all__ = ["Digest", "Event", "Outcome", "apply"]

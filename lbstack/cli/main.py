@@ -1,0 +1,122 @@
+"""The command group: commands are loaded by name, errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+import click
+
+from lbstack.errors import Exit, StackError
+from lbstack.version import __version__
+
+COMMANDS = {
+    "validate": "Check a stack offline",
+    "plan": "Show what apply would do",
+    "apply": "Make the workspace match the stack",
+    "destroy": "Destroy everything the stack made",
+    "drift": "Show what changed outside lbstack",
+    "show": "Show the state, or a saved plan",
+    "output": "Print outputs",
+    "graph": "Print the dependency graph",
+    "state": "Look into the state",
+    "schema": "Print the JSON Schema of stack files",
+    "sandbox": "A local Labelbox to try things on",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is run, so that ``--help`` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"lbstack.cli.{name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Terraform's single-dash spelling (-auto-approve) works too.",
+)
+@click.version_option(__version__, prog_name="lbstack", message="%(prog)s %(version)s")
+def group() -> None:
+    """Infrastructure as code for Labelbox workspaces."""
+
+
+def two_dashes(arguments: Sequence[str]) -> list[str]:
+    """Arguments with Terraform's ``-auto-approve`` spelled as ``--auto-approve``."""
+    return [re.sub(r"^-(?=[a-z][a-z-]+(=|$))", "--", argument) for argument in arguments]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; returns its exit code. No traceback leaves this function."""
+    try:
+        result = group.main(two_dashes(arguments), prog_name="lbstack", standalone_mode=False)
+        _flush()
+        return int(result or 0)
+    except StackError as error:
+        report(error)
+        return int(error.exit)
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return int(Exit.USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted.", err=True)
+        return int(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader left (``lbstack plan | head``); the interpreter must not complain at exit.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.ERROR)
+    except Exception as error:
+        if os.environ.get("LBSTACK_DEBUG"):
+            raise
+        return _internal(error)
+
+
+def report(error: StackError) -> None:
+    """Every problem on stderr, one a line, those with a place in compiler form."""
+    from lbstack.render.words import safe
+
+    for problem in error.problems:
+        text = safe(str(problem))
+        click.echo(text if problem.source else f"Error: {text}", err=True)
+
+
+def _internal(error: BaseException) -> int:
+    """A mistake of lbstack's own. Its values may hold secrets, so only the place is told."""
+    if isinstance(error, BaseExceptionGroup):
+        inner = error.exceptions[0]
+        if isinstance(inner, StackError):
+            report(inner)
+            return int(inner.exit)
+        return _internal(inner)
+    trace, last = error.__traceback__, None
+    while trace:
+        last, trace = trace, trace.tb_next
+    place = f"{last.tb_frame.f_globals.get('__name__')}:{last.tb_lineno}" if last else "unknown place"
+    click.echo(
+        f"Error: lbstack failed by a mistake of its own ({type(error).__name__} at {place});"
+        " state is as the last finished step left it. LBSTACK_DEBUG=1 shows the traceback.",
+        err=True,
+    )
+    return int(Exit.ERROR)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()

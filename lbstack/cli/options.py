@@ -1,0 +1,97 @@
+"""Options that several commands share, gathered into `Settings`."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lbstack.errors import UsageError
+from lbstack.session import Settings, read_var_value
+from lbstack.values import Address
+
+Command = Callable[..., Any]
+
+
+def stack_argument(command: Command) -> Command:
+    """The stack: a file or a folder."""
+    return click.argument("stack", type=click.Path(path_type=Path), default=".")(command)
+
+
+def variables(command: Command) -> Command:
+    """Where values of variables come from."""
+    command = click.option(
+        "--var-file", "var_files", multiple=True, type=click.Path(path_type=Path),
+        metavar="FILE", help="A YAML mapping of variables' values (again for more).",
+    )(command)
+    return click.option("--var", "var", multiple=True, metavar="NAME=VALUE", help="A variable's value.")(command)
+
+
+def place(command: Command) -> Command:
+    """Which workspace, which state."""
+    for option in (
+        click.option("--sandbox", is_flag=True, help="Use the Labelbox embedded in lbstack; no account needed."),
+        click.option("--endpoint", metavar="URL", help="The GraphQL endpoint (LABELBOX_ENDPOINT)."),
+        click.option("--state", metavar="PATH", help="The state file (LBSTACK_STATE)."),
+    ):
+        command = option(command)
+    return command
+
+
+def working(command: Command) -> Command:
+    """How much at once, what of it, how long to wait."""
+    for option in (
+        click.option("--parallelism", type=click.IntRange(1, 100), default=10, show_default=True,
+                     help="Steps and requests at the same time."),
+        click.option("--target", "target", multiple=True, metavar="ADDRESS",
+                     help="Only this resource and what it depends on (again for more)."),
+        click.option("--lock-timeout", metavar="DURATION", default="0s", help="Wait for a locked state, as 5m."),
+    ):
+        command = option(command)
+    return command
+
+
+def output(command: Command) -> Command:
+    """For whom the result is written."""
+    command = click.option("--no-color", is_flag=True, help="No colours (NO_COLOR).")(command)
+    return click.option("--json", "as_json", is_flag=True, help="JSON on stdout, and nothing else.")(command)
+
+
+def with_settings(command: Command) -> Command:
+    """Hand the command one `Settings` instead of the options it is made of."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **options: Any) -> Any:
+        settings = Settings(
+            path=options.pop("stack", Path()),
+            sandbox=options.pop("sandbox", False),
+            endpoint=options.pop("endpoint", None),
+            state=options.pop("state", None),
+            variables=dict(read_var_value(text) for text in options.pop("var", ())),
+            var_files=tuple(options.pop("var_files", ())),
+            targets=tuple(_address(text) for text in options.pop("target", ())),
+            parallelism=options.pop("parallelism", 10),
+            lock_timeout=duration(options.pop("lock_timeout", "0s")),
+        )
+        return command(*args, settings=settings, **options)
+
+    return wrapper
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def duration(text: str) -> float:
+    """Seconds of ``90``, ``30s``, ``5m`` or ``1h``."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)?", text.strip())
+    if not match:
+        raise UsageError(f"{text!r} is no duration", "write it as 30s, 5m or 1h")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, None: 1}[match[2]]

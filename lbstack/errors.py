@@ -1,0 +1,134 @@
+"""One tree of errors, problems with a place, and the exit codes a script can rely on.
+
+A `Problem` says what is wrong, where, and what to do next. Everything that a user can cause
+ends in a `StackError` carrying problems; nothing else may reach the terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from lbstack.values import Address, Source
+
+
+class Exit(IntEnum):
+    """Exit codes (README, *Exit codes*)."""
+
+    OK = 0
+    ERROR = 1
+    CHANGES = 2
+    LOCKED = 3
+    UNKNOWN = 4
+    GUARD = 5
+    AUTH = 6
+    STATE = 7
+    USAGE = 64
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: a summary, what to do about it, and where it stands."""
+
+    summary: str
+    detail: str = ""
+    source: Source | None = None
+    address: Address | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.source}: " if self.source else f"{self.address}: " if self.address else ""
+        return f"{where}{self.summary}" + (f"; {self.detail}" if self.detail else "")
+
+
+class StackError(Exception):
+    """The root: a list of problems and the exit code they mean."""
+
+    exit = Exit.ERROR
+
+    def __init__(self, problems: Problem | str | Iterable[Problem], detail: str = "") -> None:
+        if isinstance(problems, str):
+            problems = Problem(problems, detail)
+        self.problems = [problems] if isinstance(problems, Problem) else list(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class ConfigError(StackError):
+    """The stack, a variable or a file named on the command line is wrong."""
+
+
+class UsageError(StackError):
+    """The command line itself is wrong."""
+
+    exit = Exit.USAGE
+
+
+class LockedError(StackError):
+    """Another lbstack holds the state."""
+
+    exit = Exit.LOCKED
+
+
+class GuardError(StackError):
+    """A guard refused the plan."""
+
+    exit = Exit.GUARD
+
+
+class AuthError(StackError):
+    """The service does not know the key, or the key may not do this."""
+
+    exit = Exit.AUTH
+
+
+class StateError(StackError):
+    """State or a saved plan is stale, foreign, or damaged."""
+
+    exit = Exit.STATE
+
+
+class Interrupted(StackError):
+    """The user stopped the run."""
+
+    exit = Exit.INTERRUPTED
+
+
+class ServiceError(StackError):
+    """The service answered with an error, or did not answer.
+
+    Shapes: `code` is ``extensions.code`` or an HTTP status as text; `field` is the root field.
+    """
+
+    def __init__(self, message: str, code: str = "", detail: str = "") -> None:
+        self.code = code
+        super().__init__(Problem(message, detail))
+
+
+class NotFound(ServiceError):
+    """RESOURCE_NOT_FOUND: the one proof that an object is gone."""
+
+
+class NotExecuted(ServiceError):
+    """A mutation that certainly had no effect: it may be sent again."""
+
+
+class OutcomeUnknown(ServiceError):
+    """A mutation whose answer was lost: it may or may not have had its effect.
+
+    Only evidence from a later read settles it; it is never sent again blindly.
+    """
+
+    exit = Exit.UNKNOWN
+
+
+class ChecksFailed(StackError):
+    """The service carried a validation out and some of its checks did not pass.
+
+    `failed` are the names of the checks, as the service spells them.
+    """
+
+    def __init__(self, subject: str, failed: list[tuple[str, str]], detail: str = "") -> None:
+        self.failed = [name for name, _ in failed]
+        shown = ", ".join(f"{name} ({message})" if message else name for name, message in failed)
+        super().__init__(Problem(f"{subject} is not valid: {shown or 'the service gave no reason'}", detail))

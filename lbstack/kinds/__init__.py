@@ -1,0 +1,11 @@
+"""What can be managed. The registry: one line a kind, in the order in which people think of them."""
+
+from lbstack.kinds.contract import Kind
+from lbstack.kinds.dataset import Dataset
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Dataset(),
+    )
+}

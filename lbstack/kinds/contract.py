@@ -1,0 +1,334 @@
+"""What a kind is: a spec whose fields declare their roles, and how it is read and changed.
+
+The engine knows kinds only through this module. A kind describes its reads as `Ask`s, which
+travel together with those of all other kinds; it sees the world through `Work`, which knows no
+kind. Fields cross the border as plain mappings in the spec's own words (*fields*): what a stack
+wants, what the service has and what state remembers all have this one shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal, Protocol, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import WrapValidator
+from pydantic_core import PydanticCustomError, core_schema
+
+from lbstack.errors import Problem
+from lbstack.values import Address, Ref, Secret, Template, Unset
+
+Fields = dict[str, Any]
+
+
+# -- roles: what the engine must know about a field, declared beside it ---------------------------
+
+
+@dataclass(frozen=True)
+class Immutable:
+    """The service cannot change this field: another value replaces the object.
+
+    With `once_used` it can, until the object holds labels or rows.
+    """
+
+    once_used: bool = False
+
+
+@dataclass(frozen=True)
+class WriteOnly:
+    """The service never tells this field: it is compared with what state remembers."""
+
+
+@dataclass(frozen=True)
+class Unordered:
+    """A list whose order means nothing: it is compared as a set."""
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A list that becomes a map of named parts in an order that means something.
+
+    Inside a part, every mapping-valued attribute is such a map again.
+    """
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A mapping of which only the written keys, and those written before, are managed."""
+
+
+@dataclass(frozen=True)
+class RefTo:
+    """The key of another resource of a kind; becomes a `Ref` to that resource's id.
+
+    With `waits`, the field is left alone while that resource is awaiting something (`Kind.awaiting`).
+    """
+
+    kind: str
+    waits: bool = False
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return core_schema.no_info_plain_validator_function(
+            self._validate, serialization=core_schema.to_string_ser_schema()
+        )
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "description": f"The key of a resource of kind {self.kind}"}
+
+    def _validate(self, value: Any) -> Any:
+        if isinstance(value, Template) and len(value.parts) == 1:
+            value = value.parts[0]
+        if isinstance(value, Ref):
+            if value.address.kind == self.kind and value.attribute == "id":
+                return value
+            raise PydanticCustomError("reference", f"names no {self.kind}; write the key of one")
+        if isinstance(value, str) and value:
+            return Ref(Address(self.kind, value.removeprefix(f"{self.kind}.")))
+        raise PydanticCustomError("reference", f"should be the key of a resource of kind {self.kind}")
+
+
+Role = Immutable | WriteOnly | Unordered | Keyed | Listed | RefTo
+
+
+# -- types for spec fields ----------------------------------------------------------------------
+
+
+def _or_later(value: Any, handler: Callable[[Any], Any]) -> Any:
+    """Let a text with references through: it is checked by the service once it is known."""
+    return value if isinstance(value, (Template, Ref)) else handler(value)
+
+
+def _to_secret(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value
+    if isinstance(value, str) and value:
+        return Secret(value)
+    raise PydanticCustomError("secret", "should be a non-empty string, best a ${var.NAME} with secret: true")
+
+
+class _SecretSchema:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return core_schema.no_info_plain_validator_function(_to_secret)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "writeOnly": True}
+
+
+Text = Annotated[str, WrapValidator(_or_later)]
+SecretText = Annotated[Secret, _SecretSchema()]
+
+
+def _upper(value: Any) -> Any:
+    return value.upper().replace(" ", "_").replace("-", "_") if isinstance(value, str) else value
+
+
+UpperCase = BeforeValidator(_upper)
+"""Labelbox's own spelling of an enum value, accepted in any case."""
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+LowerCase = BeforeValidator(_lower)
+
+
+class Spec(BaseModel):
+    """What may be written of one resource. A field that is absent is not managed."""
+
+    model_config = ConfigDict(
+        extra="forbid", hide_input_in_errors=True, defer_build=True, frozen=True, arbitrary_types_allowed=True
+    )
+
+
+def holds_unset(value: Any) -> bool:
+    """Whether a value is, or holds, a variable that has no value yet."""
+    if isinstance(value, dict):
+        return any(holds_unset(item) for item in value.values())
+    if isinstance(value, list):
+        return any(holds_unset(item) for item in value)
+    return isinstance(value, Unset)
+
+
+# -- reading ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One root field of a read, as text with ``$name`` placeholders.
+
+    `variables` maps a placeholder to its GraphQL type and value; `cost` is about how many objects
+    the answer may hold, by which reads are packed into documents.
+    """
+
+    text: str
+    variables: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
+    cost: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to one `Ask`: its data, or proof that the object is gone, or *too complex*."""
+
+    data: Any = None
+    gone: bool = False
+    too_complex: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """One resource to read: its id where state knows one, what the stack wants of it (unresolved),
+    and the attributes and notes (`known`, `memory`) that were remembered of it."""
+
+    address: Address
+    id: str | None
+    want: Fields | None = None
+    memory: Fields = field(default_factory=dict)
+    known: Fields = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A resource as the service has it, in spec words; `contents` counts rows or labels at stake."""
+
+    id: str
+    attributes: Fields
+    contents: int = 0
+
+
+Reading = Generator[list[Ask], list[Reply], dict[Address, Live | None]]
+"""A kind's read: yields asks, is sent the replies in the same order, returns what it found.
+
+An address maps to None only on proof that its object is gone; one that is left out was not read.
+"""
+
+
+# -- changing -----------------------------------------------------------------------------------
+
+
+class Wire(Protocol):
+    """The service, as far as a kind may see it."""
+
+    async def query(self, document: str, **variables: Any) -> dict[str, Any]:
+        """The data of a read. Raises `NotFound` or another `ServiceError`."""
+
+    async def mutate(self, document: str, **variables: Any) -> dict[str, Any]:
+        """The data of a document with one mutation. Raises `NotExecuted`, `OutcomeUnknown`, …"""
+
+    async def rest(self, method: str, path: str, body: Any = None) -> Any:
+        """The JSON of a REST call below the REST base; the same errors."""
+
+
+class Work(Protocol):
+    """One step being carried out."""
+
+    @property
+    def wire(self) -> Wire: ...
+
+    @property
+    def address(self) -> Address: ...
+
+    @property
+    def organization(self) -> str:
+        """The organisation's id."""
+
+    @property
+    def memory(self) -> Fields:
+        """What this kind remembers of the resource beside its attributes; changes are kept."""
+
+    def made(self, id: str, **attributes: Any) -> None:
+        """The object exists under this id: remember it durably before anything else is sent."""
+
+    def renamed(self, id: str) -> None:
+        """The same thing is now known under another id (an invitation sent anew)."""
+
+    def did(self, *names: str) -> None:
+        """These fields are now as wanted, whatever becomes of the rest of the step."""
+
+    def say(self, text: str) -> None:
+        """A line for the reader of the apply."""
+
+
+class Kind:
+    """One kind of resource. Subclasses stand one to a file and are listed in the registry."""
+
+    name: ClassVar[str]
+    plural: ClassVar[str]
+    Spec: ClassVar[type[Spec]]
+    computed: ClassVar[tuple[str, ...]] = ()
+    """Attributes that only the service sets, beside ``id``."""
+    deletable: ClassVar[bool] = True
+    """Whether the service can delete it; if not, destroying forgets it."""
+    kept: ClassVar[str] = ""
+    """For what cannot be deleted: what becomes of it, told in the plan."""
+
+    @cached_property
+    def roles(self) -> dict[str, tuple[Role, ...]]:
+        """The roles of each field of the spec."""
+        return {
+            name: tuple(m for m in _metadata(info) if isinstance(m, get_args(Role)))
+            for name, info in self.Spec.model_fields.items()
+        }
+
+    def role(self, name: str, role: type[Any]) -> Any:
+        """The role of a field, or None."""
+        return next((r for r in self.roles.get(name, ()) if isinstance(r, role)), None)
+
+    def wanted(self, key: str, spec: Spec) -> Fields:
+        """The fields that a spec manages, normalised. Only what was written, plus what that implies."""
+        return {name: getattr(spec, name) for name in type(spec).model_fields if name in spec.model_fields_set}
+
+    def check(self, key: str, want: Fields, find: Callable[[Ref], Fields | None]) -> list[tuple[str, str]]:
+        """What is wrong with a resource beside others of its stack, as (field, summary), offline.
+
+        `find` gives the wanted fields of a referenced resource.
+        """
+        return []
+
+    def align(self, want: Fields, have: Fields) -> Fields:
+        """The live fields, told in the words of this wish (as when a part was renamed)."""
+        return have
+
+    def awaiting(self, attributes: Fields) -> str | None:
+        """What a person must still do before others can rely on it, as a phrase; None if nothing."""
+        return None
+
+    def read(self, tracked: Sequence[Tracked]) -> Reading:
+        """How to read these resources."""
+        raise NotImplementedError
+
+    async def create(self, work: Work, want: Fields) -> Fields:
+        """Make it; call `work.made` as soon as it exists. Returns attributes the service set."""
+        raise NotImplementedError
+
+    async def update(self, work: Work, id: str, have: Fields, want: Fields, changed: set[str]) -> Fields:
+        """Bring the changed fields to what is wanted. Returns attributes the service set."""
+        raise NotImplementedError
+
+    async def delete(self, work: Work, id: str, have: Fields) -> None:
+        """Retire it. `NotFound` means that somebody else did."""
+        raise NotImplementedError
+
+
+class ReadProblems(Exception):
+    """Raised by a read when the workspace contradicts the stack: a role that does not exist, say."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__(str(problems))
+
+
+def _metadata(info: Any) -> list[Any]:
+    """Annotations of a field, those inside ``X | None`` and ``list[X]`` included."""
+    found = list(info.metadata)
+
+    def walk(annotation: Any) -> None:
+        found.extend(getattr(annotation, "__metadata__", ()))
+        if get_args(annotation) and getattr(annotation, "__origin__", None) is not Literal:
+            for inner in get_args(annotation):
+                walk(inner)
+
+    walk(info.annotation)
+    return found

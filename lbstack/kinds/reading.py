@@ -1,0 +1,86 @@
+"""Ways to read many objects in few requests, shared by the kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+from lbstack.kinds.contract import Ask, Live, Reading, Reply, Tracked
+from lbstack.values import Address
+
+PAGE = 100
+"""Objects on a page: what the service's own client asks for (API reference 4)."""
+
+WORTH_LISTING = 20
+"""From so many objects on, pages are asked for before single objects."""
+
+
+def by_id_ask(root: str, selection: str, id: str, cost: int = 1) -> Ask:
+    """Read one object by its id."""
+    return Ask(f"{root}(where: {{id: $id}}) {{ {selection} }}", {"id": ("ID!", id)}, cost)
+
+
+def page_ask(root: str, selection: str, skip: int, where: str = "where: {deleted: false}, ", cost: int = PAGE) -> Ask:
+    """Read one page of a list that is paged by offset."""
+    return Ask(
+        f"{root}({where}skip: $skip, first: {PAGE}) {{ {selection} }}", {"skip": ("Int!", skip)}, cost
+    )
+
+
+def listed_then_by_id(
+    tracked: Sequence[Tracked],
+    pages: Callable[[int], Ask] | None,
+    nodes: Callable[[Any], list[dict[str, Any]]],
+    one: Callable[[str], Ask],
+    node: Callable[[Any], dict[str, Any]] = lambda data: data,
+) -> Generator[list[Ask], list[Reply], dict[str, dict[str, Any] | None]]:
+    """Raw objects by id: from lists as far as they show them, from reads by id for the rest.
+
+    A list never proves absence (offset pages shift under concurrent change, others own objects
+    too), so only a read by id may answer that an object is gone: it maps to None then.
+    """
+    ids = [item.id for item in tracked if item.id]
+    found: dict[str, dict[str, Any] | None] = {}
+    if pages and len(ids) >= WORTH_LISTING:
+        wanted = set(ids)
+        for reply in (yield [pages(skip) for skip in range(0, len(ids), PAGE)]):
+            found.update((n["id"], n) for n in ([] if reply.too_complex else nodes(reply.data)) if n["id"] in wanted)
+    rest = [id for id in ids if id not in found]
+    if rest:
+        for id, reply in zip(rest, (yield [one(id) for id in rest]), strict=True):
+            found[id] = None if reply.gone else node(reply.data)
+    return {id: None if raw is None or raw.get("deleted") else raw for id, raw in found.items()}
+
+
+def read_listed(
+    tracked: Sequence[Tracked],
+    root: str,
+    plural: str,
+    selection: str,
+    live: Callable[[dict[str, Any]], Live],
+    *,
+    page_cost: int = PAGE,
+    cost: int = 1,
+) -> Reading:
+    """The whole read of a kind that has a plain list and a plain read by id."""
+    raw = yield from listed_then_by_id(
+        tracked,
+        lambda skip: page_ask(plural, selection, skip, cost=page_cost),
+        lambda data: list(data),
+        lambda id: by_id_ask(root, selection, id, cost),
+    )
+    return settle(tracked, raw, live)
+
+
+def settle(
+    tracked: Sequence[Tracked],
+    raw: dict[str, dict[str, Any] | None],
+    live: Callable[[dict[str, Any]], Live],
+) -> dict[Address, Live | None]:
+    """Give each address the object that its id stands for."""
+    found: dict[Address, Live | None] = {}
+    for item in tracked:
+        if item.id in raw:
+            node = raw[item.id]
+            found[item.address] = None if node is None else live(node)
+    return found

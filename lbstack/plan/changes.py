@@ -1,0 +1,164 @@
+"""What a plan is: a frozen value that says what would change, and why.
+
+The reason is for people; nothing decides by it. `Change.want` keeps references and secrets as
+they were written, so that apply needs the plan and state alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from lbstack.values import Address, Source
+
+
+class Action(StrEnum):
+    """What happens to a resource."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    FORGET = "forget"
+    NOOP = "no-op"
+
+
+SYMBOLS = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.REPLACE: "-/+",
+    Action.DELETE: "-",
+    Action.FORGET: ".",
+    Action.NOOP: " ",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Stands for "not there" beside a value that may be None."""
+
+    def __repr__(self) -> str:
+        return "(absent)"
+
+
+ABSENT = Absent()
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One line of an update: the path to a value, the value before and after.
+
+    `path` is the field's name, then keys of maps. `moved` marks a changed order, where before
+    and after are lists of keys. `note` says why, where the values do not.
+    """
+
+    path: tuple[Any, ...]
+    before: Any
+    after: Any
+    replaces: bool = False
+    moved: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One resource's part of the plan. `before` and `after` are whole; `fields` is what differs.
+
+    `needs` are the addresses it will depend on, `needed` those it depended on when last applied.
+    """
+
+    address: Address
+    action: Action
+    reason: str = ""
+    id: str | None = None
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    fields: tuple[FieldChange, ...] = ()
+    want: Mapping[str, Any] | None = None
+    needs: tuple[Address, ...] = ()
+    needed: tuple[Address, ...] = ()
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    contents: int = 0
+    protected: bool = False
+    source: Source | None = None
+
+    @property
+    def changed(self) -> set[str]:
+        """Names of the fields that differ."""
+        return {str(change.path[0]) for change in self.fields}
+
+
+@dataclass(frozen=True, slots=True)
+class OutputChange:
+    """An output before and after; ABSENT where there is none."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Deposed:
+    """An object that was replaced and is not yet destroyed."""
+
+    address: Address
+    id: str
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What a plan was made against; a saved plan is carried out only against the same."""
+
+    organization: str
+    endpoint: str
+    lineage: str
+    serial: int
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole plan. `names` tells ids that state knows by their addresses, for readers."""
+
+    stack: str
+    pins: Pins
+    changes: tuple[Change, ...]
+    outputs: tuple[OutputChange, ...] = ()
+    deposed: tuple[Deposed, ...] = ()
+    drift: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
+    names: Mapping[str, Address] = field(default_factory=dict)
+    moves: tuple[tuple[Address, Address], ...] = ()
+    output_wants: Mapping[str, Any] = field(default_factory=dict)
+    destroy: bool = False
+
+    @property
+    def actions(self) -> tuple[Change, ...]:
+        """The changes that do something."""
+        return tuple(change for change in self.changes if change.action is not Action.NOOP)
+
+    @property
+    def empty(self) -> bool:
+        """Whether apply would change nothing, in the workspace or in the outputs."""
+        return not (self.actions or self.outputs or self.deposed)
+
+    def counts(self) -> dict[str, int]:
+        """How many are to add, change, destroy and forget; a replacement adds and destroys."""
+        tally = dict.fromkeys(("add", "change", "destroy", "forget"), 0)
+        for change in self.changes:
+            for part in COUNTED.get(change.action, ()):
+                tally[part] += 1
+        tally["destroy"] += len(self.deposed)
+        return tally
+
+
+COUNTED = {
+    Action.CREATE: ("add",),
+    Action.UPDATE: ("change",),
+    Action.REPLACE: ("add", "destroy"),
+    Action.DELETE: ("destroy",),
+    Action.FORGET: ("forget",),
+}

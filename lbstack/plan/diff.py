@@ -1,0 +1,122 @@
+"""What differs between two mappings of fields, as lines a person can read.
+
+Both sides are normal forms in the same words, so `==` decides first; DeepDiff walks only what
+differs, on maps keyed by natural keys. Order is compared apart, as one line for a reordered map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from lbstack.kinds.contract import Immutable, Keyed, Kind, Unordered
+from lbstack.plan.changes import ABSENT, FieldChange
+
+
+def differences(kind: Kind, want: Mapping[str, Any], have: Mapping[str, Any], used: bool) -> list[FieldChange]:
+    """The changes that bring `have` to `want`, field by field in the order of the spec.
+
+    `used` says whether the object holds anything, for fields that are immutable once it does.
+    """
+    found: list[FieldChange] = []
+    for name, after in want.items():
+        before = have.get(name)
+        keyed = kind.role(name, Keyed) is not None
+        if before == after and not (keyed and _order(before) != _order(after)):
+            continue
+        immutable = kind.role(name, Immutable)
+        replaces = immutable is not None and (used or not immutable.once_used)
+        unordered = kind.role(name, Unordered) is not None
+        for change in _sets(name, before, after) if unordered else _nested(name, before, after, keyed):
+            found.append(replace(change, replaces=replaces))
+    return found
+
+
+def _order(value: Any) -> Any:
+    """The order of a map of parts at every depth: `==` on mappings does not see it."""
+    if isinstance(value, Mapping):
+        return [(key, [_order(inner) for inner in part.values() if isinstance(inner, Mapping)])
+                if isinstance(part, Mapping) else key for key, part in value.items()]
+    return None
+
+
+def _sets(name: str, before: Any, after: Any) -> Iterator[FieldChange]:
+    """Members that go and members that come; order says nothing."""
+    have, want = list(before or []), list(after or [])
+    for item in have:
+        if item not in want:
+            yield FieldChange((name, item), item, ABSENT)
+    for item in want:
+        if item not in have:
+            yield FieldChange((name, item), ABSENT, item)
+
+
+def _nested(name: str, before: Any, after: Any, keyed: bool) -> Iterator[FieldChange]:
+    if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+        yield FieldChange((name,), before, after)
+        return
+    yield from _deep((name,), before, after)
+    if keyed:
+        yield from _moves((name,), before, after)
+
+
+def _deep(path: tuple[Any, ...], before: Any, after: Any) -> Iterator[FieldChange]:
+    """DeepDiff's leaves as changes, in the order in which a reader meets them in the wish."""
+    if before == after:
+        return
+    from deepdiff import DeepDiff  # slow to import, and needed only when something differs
+
+    tree = DeepDiff(
+        before,
+        after,
+        view="tree",
+        threshold_to_diff_deeper=0,
+        ignore_private_variables=False,
+        ignore_numeric_type_changes=True,
+        verbose_level=2,
+    )
+    found = []
+    for report, items in tree.items():
+        for item in items:
+            steps = tuple(item.path(output_format="list"))
+            gone, come = report.endswith("_removed"), report.endswith("_added")
+            found.append(
+                FieldChange(path + steps, ABSENT if come else item.t1, ABSENT if gone else item.t2)
+            )
+    yield from sorted(found, key=_reading_order(path, before, after))
+
+
+def _reading_order(path: tuple[Any, ...], before: Any, after: Any) -> Callable[[FieldChange], tuple[Any, ...]]:
+    def position(change: FieldChange) -> tuple[int, ...]:
+        have, want, places = before, after, []
+        for step in change.path[len(path) :]:
+            keys = [*_keys(want), *(key for key in _keys(have) if key not in _keys(want))]
+            places.append(keys.index(step) if step in keys else len(keys))
+            have, want = _child(have, step), _child(want, step)
+        return tuple(places)
+
+    return position
+
+
+def _keys(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, Mapping) else []
+
+
+def _child(value: Any, step: Any) -> Any:
+    return value.get(step) if isinstance(value, Mapping) else None
+
+
+def _moves(path: tuple[Any, ...], before: Mapping[Any, Any], after: Mapping[Any, Any]) -> Iterator[FieldChange]:
+    """One line for each map of parts whose common keys stand in another order."""
+    have = [key for key in before if key in after]
+    want = [key for key in after if key in before]
+    if have != want:
+        yield FieldChange(path, have, want, moved=True)
+    for key in want:
+        inner = before[key], after[key]
+        if all(isinstance(part, Mapping) for part in inner):
+            for name in inner[1]:
+                pair = inner[0].get(name), inner[1][name]
+                if all(isinstance(part, Mapping) for part in pair):
+                    yield from _moves((*path, key, name), *pair)

@@ -1,0 +1,317 @@
+"""(graph, state, snapshot) -> Plan. Pure: the same three values always give the same plan.
+
+Each resource is taken dependencies-first: its wish is bound (references become ids, or unknown
+until apply), the live object is told in the wish's words, and the two are compared by the roles
+of the fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lbstack.errors import ConfigError, Problem
+from lbstack.graph import Graph
+from lbstack.kinds.contract import Fields, Kind, Listed, Live, RefTo, WriteOnly
+from lbstack.live import Snapshot
+from lbstack.plan.changes import ABSENT, Action, Change, Deposed, FieldChange, OutputChange, Pins, Plan
+from lbstack.plan.diff import differences
+from lbstack.stack.model import Resource
+from lbstack.state.model import Entry, State
+from lbstack.values import Address, Digest, Ref, Secret, Template, Unknown
+
+GONE = "deleted outside lbstack"
+CHANGED = "changed outside lbstack"
+UNFINISHED = "the last apply did not finish this"
+
+
+def plan(
+    graph: Graph,
+    state: State,
+    snapshot: Snapshot,
+    kinds: Mapping[str, Kind],
+    *,
+    destroy: bool = False,
+    targets: Iterable[Address] = (),
+    moves: tuple[tuple[Address, Address], ...] = (),
+) -> Plan:
+    """What would bring the workspace to the stack. `state` has its `moves` already made."""
+    making = _Making(graph, state, snapshot, kinds)
+    if not destroy:
+        for address in graph.order:
+            making.consider(graph.stack.resources[address])
+    for address, entry in state.resources.items():
+        if destroy or address not in graph.stack.resources:
+            making.retire(address, entry)
+    if making.problems:
+        raise ConfigError(making.problems)
+    wants = {} if destroy else {name: output.value for name, output in graph.stack.outputs.items()}
+    pins = Pins(snapshot.organization, state.endpoint, state.lineage, state.serial, graph.stack.digest)
+    whole = Plan(
+        stack=state.stack,
+        pins=pins,
+        changes=tuple(making.changes),
+        outputs=tuple(_outputs(making, wants)),
+        deposed=tuple(
+            Deposed(address, old.id, old.attributes)
+            for address, entry in state.resources.items()
+            for old in entry.deposed
+        ),
+        drift=tuple(drift(state, snapshot, kinds)),
+        notes=tuple(making.notes()),
+        names=state.addresses(),
+        moves=moves,
+        output_wants=wants,
+        destroy=destroy,
+    )
+    return limited(whole, set(targets)) if targets else whole
+
+
+def drift(state: State, snapshot: Snapshot, kinds: Mapping[str, Kind]) -> Iterable[Change]:
+    """What differs between what was last applied and what is live, resource by resource."""
+    for address, entry in state.resources.items():
+        if entry.id is None or address not in snapshot.resources:
+            continue
+        live, kind = snapshot.resources[address], kinds[address.kind]
+        remembered = dict(entry.attributes)
+        if live is None:
+            yield Change(address, Action.DELETE, GONE, entry.id, remembered, None)
+            continue
+        have = _comparable(kind, remembered, live.attributes, entry)
+        told = {k: have[k] for k in remembered if k in have and k not in kind.computed}
+        before = {k: remembered[k] for k in told}
+        lines = differences(kind, told, before, used=False)
+        if lines:
+            plain = tuple(replace(line, replaces=False) for line in lines)
+            yield Change(address, Action.UPDATE, CHANGED, entry.id, remembered, {**remembered, **told}, plain)
+
+
+@dataclass
+class _Making:
+    """The plan while it is being made."""
+
+    graph: Graph
+    state: State
+    snapshot: Snapshot
+    kinds: Mapping[str, Kind]
+    changes: list[Change] = field(default_factory=list)
+    after: dict[Address, Fields] = field(default_factory=dict)
+    waiting: dict[Address, list[Address]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def consider(self, resource: Resource) -> None:
+        """Plan one resource of the stack; everything it needs has been planned."""
+        address = resource.address
+        entry = self.state.resources.get(address, Entry(None))
+        live = self.snapshot.resources.get(address) if entry.id else None
+        want = self._managed(resource, entry)
+        bound = {name: self._bind(address, value) for name, value in want.items()}
+        change = (
+            self._compare(resource, entry, live, want, bound)
+            if live
+            else self._create(resource, entry, want, bound)
+        )
+        self.changes.append(change)
+        self.after[address] = dict(change.after or {})
+
+    def _managed(self, resource: Resource, entry: Entry) -> Fields:
+        """The wish without what is to be left alone: ignored changes, and what waits for another."""
+        kind = self.kinds[resource.address.kind]
+        ignored = set(resource.lifecycle.ignore_changes) if entry.id else set()
+        want = {}
+        for name, value in resource.fields.items():
+            role = kind.role(name, RefTo)
+            if role and role.waits and isinstance(value, Ref) and self._awaits(value.address):
+                self.waiting.setdefault(value.address, []).append(resource.address)
+            elif name not in ignored:
+                want[name] = value
+        return want
+
+    def _awaits(self, address: Address) -> str | None:
+        return self.kinds[address.kind].awaiting(self.after.get(address, {}))
+
+    def _create(self, resource: Resource, entry: Entry, want: Fields, bound: Fields) -> Change:
+        address = resource.address
+        kind = self.kinds[address.kind]
+        if entry.id and not kind.deletable:
+            self.problems.append(
+                Problem(
+                    f"{address} ({entry.id}) is gone from the workspace, and lbstack never makes it anew by itself",
+                    f"{kind.kept} To make another, remove it from state: lbstack state rm {address}",
+                    resource.source,
+                    address,
+                )
+            )
+        made = {name: Unknown(Ref(address, name)) for name in ("id", *kind.computed)}
+        return Change(
+            address,
+            Action.CREATE,
+            GONE if entry.id else "",
+            after={**bound, **made},
+            want=want,
+            needs=self._needs(address),
+            needed=entry.needs,
+            protected=resource.lifecycle.prevent_destroy,
+            source=resource.source,
+        )
+
+    def _compare(
+        self, resource: Resource, entry: Entry, live: Live, want: Fields, bound: Fields
+    ) -> Change:
+        address, kind = resource.address, self.kinds[resource.address.kind]
+        have = _comparable(kind, bound, live.attributes, entry)
+        fields = differences(kind, bound, have, used=live.contents > 0)
+        fields += _unfinished(entry, bound, fields)
+        replaced = any(line.replaces for line in fields)
+        action = Action.REPLACE if replaced else Action.UPDATE if fields else Action.NOOP
+        kept = {name: live.attributes.get(name) for name in kind.computed}
+        if replaced:
+            kept = {name: Unknown(Ref(address, name)) for name in kind.computed}
+        id = Unknown(Ref(address)) if replaced else live.id
+        return Change(
+            address,
+            action,
+            _reason(fields, have, entry),
+            live.id,
+            before={**live.attributes, **have},
+            after={**{k: v for k, v in have.items() if k in bound}, **kept, **bound, "id": id},
+            fields=tuple(fields),
+            want=want,
+            needs=self._needs(address),
+            needed=entry.needs,
+            memory=entry.memory,
+            contents=live.contents,
+            protected=resource.lifecycle.prevent_destroy,
+            source=resource.source,
+        )
+
+    def _needs(self, address: Address) -> tuple[Address, ...]:
+        return tuple(self.graph.needs.get(address, ()))
+
+    def retire(self, address: Address, entry: Entry) -> None:
+        """Plan the end of a resource that the stack no longer names."""
+        kind = self.kinds[address.kind]
+        live = self.snapshot.resources.get(address)
+        if entry.id is None:
+            return  # only something deposed is left, and that is planned for itself
+        forget = not kind.deletable or live is None or not self._destroys(address)
+        reason = kind.kept if not kind.deletable else GONE if live is None else ""
+        self.changes.append(
+            Change(
+                address,
+                Action.FORGET if forget else Action.DELETE,
+                reason,
+                entry.id,
+                before={**entry.attributes, **(live.attributes if live else {})},
+                needed=entry.needs,
+                memory=entry.memory,
+                contents=live.contents if live else 0,
+                protected=entry.protected,
+            )
+        )
+
+    def _destroys(self, address: Address) -> bool:
+        return all(item.destroy for item in self.graph.stack.removed if item.address == address)
+
+    def _bind(self, owner: Address, value: Any) -> Any:
+        """A wish with every reference as the value it will have, or as unknown until apply."""
+        if isinstance(value, Ref):
+            return self.value_of(value)
+        if isinstance(value, Secret):
+            return self.state.digest(owner, value)
+        if isinstance(value, Template):
+            parts = [self.value_of(part) if isinstance(part, Ref) else part for part in value.parts]
+            if any(isinstance(part, Unknown) for part in parts):
+                return Unknown()
+            return parts[0] if len(parts) == 1 else "".join(str(part) for part in parts)
+        if isinstance(value, Mapping):
+            return {self._bind(owner, k): self._bind(owner, v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._bind(owner, item) for item in value]
+        return value
+
+    def value_of(self, ref: Ref) -> Any:
+        """What an attribute of another resource will be after this plan."""
+        return self.after.get(ref.address, {}).get(ref.attribute)
+
+    def bind_output(self, value: Any) -> Any:
+        return self._bind(Address("output", ""), value)
+
+    def notes(self) -> Iterable[str]:
+        """One line for each resource that awaits something, with who waits for it."""
+        for address in self.graph.order:
+            phrase = self._awaits(address) if address in self.after else None
+            if phrase:
+                waiters = ", ".join(str(a) for a in self.waiting.get(address, []))
+                yield f"{address} is awaiting {phrase}" + (f" {waiters} will follow then." if waiters else "")
+
+
+def _comparable(kind: Kind, want: Mapping[str, Any], live: Mapping[str, Any], entry: Entry) -> Fields:
+    """The live fields as they compare with a wish: told in its words, with what is only remembered."""
+    have = dict(kind.align(dict(want), dict(live)))
+    for name in want:
+        if kind.role(name, WriteOnly):
+            have[name] = entry.attributes.get(name)
+        if kind.role(name, Listed):
+            mine = {*(want[name] or {}), *(entry.attributes.get(name) or {})}
+            have[name] = {key: item for key, item in (have.get(name) or {}).items() if key in mine}
+    return have
+
+
+def _unfinished(entry: Entry, bound: Fields, fields: list[FieldChange]) -> list[FieldChange]:
+    told = {line.path[0] for line in fields}
+    return [
+        FieldChange((name,), bound[name], bound[name], note=UNFINISHED)
+        for name in entry.unfinished
+        if name in bound and name not in told
+    ]
+
+
+def _reason(fields: list[FieldChange], have: Fields, entry: Entry) -> str:
+    """Why, in words: whether somebody else's change is among what is to be set right."""
+    for line in fields:
+        name = line.path[0]
+        if name in entry.attributes and not line.note and have.get(name) != entry.attributes[name]:
+            return CHANGED
+    return ""
+
+
+def _outputs(making: _Making, wants: Mapping[str, Any]) -> Iterable[OutputChange]:
+    before = making.state.outputs
+    for name, want in wants.items():
+        value = making.bind_output(want)
+        if name not in before or before[name] != value:
+            yield OutputChange(name, before.get(name, ABSENT), value)
+    for name in before:
+        if name not in wants:
+            yield OutputChange(name, before[name], ABSENT)
+
+
+def limited(whole: Plan, targets: set[Address]) -> Plan:
+    """The plan for some addresses alone: with what they depend on, and for what goes, with what
+    depends on it."""
+    by_address = {change.address: change for change in whole.changes}
+    unknown = [target for target in targets if target not in by_address]
+    if unknown:
+        raise ConfigError(
+            [Problem(f"--target {t} names nothing in the stack or its state", "see: lbstack state list") for t in unknown]
+        )
+    keep = set(targets)
+    grown = True
+    while grown:
+        more = {n for address in keep for n in by_address[address].needs if n in by_address}
+        going = {a for a in keep if by_address[a].action in (Action.DELETE, Action.REPLACE, Action.FORGET)}
+        more |= {c.address for c in whole.changes if going & {*c.needs, *c.needed}}
+        grown = not more <= keep
+        keep |= more
+    return replace(
+        whole,
+        changes=tuple(change for change in whole.changes if change.address in keep),
+        deposed=tuple(item for item in whole.deposed if item.address in keep),
+        outputs=(),
+        output_wants={},
+    )
+
+
+__all__ = ["Digest", "drift", "limited", "plan"]

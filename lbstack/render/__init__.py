@@ -1,0 +1,1 @@
+"""One plan, many faces: each module draws the same values for one reader."""

@@ -1,0 +1,119 @@
+"""A plan, an apply and diagnostics as JSON, with Terraform's names so that its tools fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lbstack.errors import Problem
+from lbstack.plan.changes import ABSENT, Action, Change, Plan
+from lbstack.values import Digest, Secret, Unknown
+from lbstack.version import __version__
+
+FORMAT = "1.0"
+ACTIONS = {
+    Action.CREATE: ["create"],
+    Action.UPDATE: ["update"],
+    Action.REPLACE: ["create", "delete"],
+    Action.DELETE: ["delete"],
+    Action.FORGET: ["forget"],
+    Action.NOOP: ["no-op"],
+}
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """The plan as one document."""
+    return {
+        "format_version": FORMAT,
+        "lbstack_version": __version__,
+        "stack": plan.stack,
+        "organization": plan.pins.organization,
+        "endpoint": plan.pins.endpoint,
+        "applyable": not plan.empty,
+        "resource_changes": [_change(change) for change in plan.changes],
+        "resource_drift": [_change(change) for change in plan.drift],
+        "deposed": [{"address": str(item.address), "id": item.id} for item in plan.deposed],
+        "output_changes": {
+            change.name: {
+                "actions": ["create" if change.before is ABSENT else "delete" if change.after is ABSENT else "update"],
+                "before": plain(change.before),
+                "after": plain(change.after),
+                "after_unknown": unknowns(change.after) or False,
+            }
+            for change in plan.outputs
+        },
+        "notes": list(plan.notes),
+        "summary": plan.counts(),
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "address": str(change.address),
+        "type": change.address.kind,
+        "name": change.address.key,
+        "id": change.id,
+        "change": {
+            "actions": ACTIONS[change.action],
+            "before": plain(change.before),
+            "after": plain(change.after),
+            "after_unknown": unknowns(change.after) or {},
+            "before_sensitive": sensitives(change.before) or {},
+            "after_sensitive": sensitives(change.after) or {},
+            "replace_paths": [[str(step) for step in line.path] for line in change.fields if line.replaces],
+        },
+    }
+    if change.reason:
+        document["action_reason"] = change.reason
+    return document
+
+
+def plain(value: Any) -> Any:
+    """The value without what is unknown (null) or secret (null), and without a kind's own notes."""
+    if value is ABSENT or isinstance(value, (Unknown, Digest, Secret)):
+        return None
+    if isinstance(value, Mapping):
+        return {_key(k): plain(v) for k, v in value.items() if not str(k).startswith("_")}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def _key(key: Any) -> str:
+    return str(key.ref.address) if isinstance(key, Unknown) and key.ref else str(key)
+
+
+def _marked(value: Any, what: type[Any] | tuple[type[Any], ...]) -> Any:
+    """The shape of a value with true where something of a type stands; empty where nothing does."""
+    if isinstance(value, what):
+        return True
+    if isinstance(value, Mapping):
+        return {_key(k): mark for k, v in value.items() if (mark := _marked(v, what))}
+    if isinstance(value, (list, tuple)):
+        marks = [_marked(item, what) or False for item in value]
+        return marks if any(marks) else None
+    return None
+
+
+def unknowns(value: Any) -> Any:
+    """Where the value will be known only after apply."""
+    return _marked(value, Unknown)
+
+
+def sensitives(value: Any) -> Any:
+    """Where the value is secret."""
+    return _marked(value, (Digest, Secret))
+
+
+def diagnostics(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Problems as Terraform's diagnostics."""
+    found = []
+    for problem in problems:
+        entry: dict[str, Any] = {"severity": "error", "summary": problem.summary, "detail": problem.detail}
+        if problem.address:
+            entry["address"] = str(problem.address)
+        if problem.source:
+            start = {"line": problem.source.line, "column": problem.source.column}
+            entry["range"] = {"filename": problem.source.file, "start": start}
+        found.append(entry)
+    return found

@@ -1,0 +1,164 @@
+"""A plan, a drift report and state as text for people. Styles are names; the terminal decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from lbstack.plan.changes import ABSENT, SYMBOLS, Action, Change, FieldChange, Plan
+from lbstack.render.words import NO_CHANGES, key, path, safe, summary, value
+from lbstack.values import Address
+
+Line = tuple[str, str]
+"""A line and the style it is drawn in: add, change, destroy, forget, note, bold or plain."""
+
+STYLES = {
+    Action.CREATE: "add",
+    Action.UPDATE: "change",
+    Action.REPLACE: "destroy",
+    Action.DELETE: "destroy",
+    Action.FORGET: "forget",
+}
+HEADINGS = {
+    Action.CREATE: "will be created",
+    Action.UPDATE: "will be updated in place",
+    Action.REPLACE: "must be replaced",
+    Action.DELETE: "will be destroyed",
+    Action.FORGET: "will be forgotten",
+}
+
+
+def plan_lines(plan: Plan) -> Iterator[Line]:
+    """The whole plan, the summary last."""
+    actions = plan.actions
+    if actions or plan.deposed:
+        yield ("lbstack will perform the following actions:", "plain")
+        yield ("", "plain")
+    for change in actions:
+        yield from change_lines(change, plan.names)
+        yield ("", "plain")
+    for item in plan.deposed:
+        yield (f"  - {safe(str(item.address))} (deposed object {item.id}) will be destroyed", "destroy")
+        yield ("", "plain")
+    if plan.outputs:
+        yield ("Changes to Outputs:", "bold")
+        yield from _output_lines(plan)
+        yield ("", "plain")
+    yield from note_lines(plan.notes)
+    yield (NO_CHANGES if plan.empty else summary(plan.counts()), "bold")
+
+
+def note_lines(notes: Iterable[str]) -> Iterator[Line]:
+    """What a person must know or do beside the plan."""
+    shown = False
+    for note in notes:
+        shown = True
+        yield (f"Note: {safe(note)}", "note")
+    if shown:
+        yield ("", "plain")
+
+
+def change_lines(change: Change, names: Mapping[str, Address]) -> Iterator[Line]:
+    """One resource: a heading, why, and a line for each value that differs."""
+    style = STYLES[change.action]
+    why = f"  # {safe(change.reason)}" if change.reason else ""
+    yield (f"  {SYMBOLS[change.action]} {safe(str(change.address))} {HEADINGS[change.action]}{why}", style)
+    if change.action is Action.CREATE:
+        for name, item in sorted((change.after or {}).items()):
+            if item not in (None, {}, []):
+                yield from _tree(name, item, names, "+", 6)
+    elif change.action in (Action.UPDATE, Action.REPLACE):
+        for line in change.fields:
+            yield field_line(line, names)
+    elif change.action is Action.DELETE:
+        yield (f"      - id = {safe(change.id or '')}", "destroy")
+        if change.contents:
+            yield (f"      # holds {change.contents} rows or labels", "destroy")
+
+
+def _tree(name: str, item: Any, names: Mapping[str, Address], symbol: str, indent: int) -> Iterator[Line]:
+    """A value of a new resource; maps of parts one part a line, a part's own parts below it."""
+    pad = " " * indent
+    if not (isinstance(item, Mapping) and any(isinstance(part, Mapping) for part in item.values())):
+        yield (f"{pad}{symbol} {key(name)} = {value(item, names)}", "add")
+        return
+    yield (f"{pad}{symbol} {key(name)}:", "add")
+    for label, part in item.items():
+        if not isinstance(part, Mapping):
+            yield (f"{pad}    {symbol} {key(label, names)} = {value(part, names)}", "add")
+            continue
+        flat = {k: v for k, v in part.items() if not isinstance(v, Mapping) and _tells(k, v, label, part)}
+        inside = ", ".join(f"{k} {value(v, names)}" for k, v in flat.items())
+        yield (f"{pad}    {symbol} {key(label, names)}" + (f": {inside}" if inside else ""), "add")
+        for inner, parts in part.items():
+            if isinstance(parts, Mapping) and parts:
+                yield from _tree(inner, parts, names, symbol, indent + 8)
+
+
+def _tells(name: str, item: Any, label: Any, part: Mapping[str, Any]) -> bool:
+    """Whether an attribute says more than the part's key and the defaults do."""
+    return item not in (None, "", False, [], label) and item != part.get("name")
+
+
+def field_line(line: FieldChange, names: Mapping[str, Address]) -> Line:
+    """One difference."""
+    where = path(line.path, names)
+    tail = "  # forces replacement" if line.replaces else f"  # {line.note}" if line.note else ""
+    if line.moved:
+        return (f"      ~ {where} reordered = {_order(line.before)} -> {_order(line.after)}{tail}", "change")
+    if line.before is ABSENT:
+        return (f"      + {where}{_member(line, line.after, names)}{tail}", "add")
+    if line.after is ABSENT:
+        return (f"      - {where}{_member(line, line.before, names)}{tail}", "destroy")
+    return (f"      ~ {where} = {value(line.before, names)} -> {value(line.after, names)}{tail}", "change")
+
+
+def _member(line: FieldChange, item: Any, names: Mapping[str, Address]) -> str:
+    """What stands at a key; a member of a set stands for itself."""
+    return "" if item == line.path[-1] else f" = {value(item, names)}"
+
+
+def _order(keys: list[Any]) -> str:
+    shown = ", ".join(safe(str(item)) for item in keys[:12])
+    return f"[{shown}{f', … {len(keys) - 12} more' if len(keys) > 12 else ''}]"
+
+
+def _output_lines(plan: Plan) -> Iterator[Line]:
+    for change in plan.outputs:
+        if change.before is ABSENT:
+            yield (f"  + {change.name} = {value(change.after, plan.names)}", "add")
+        elif change.after is ABSENT:
+            yield (f"  - {change.name} = {value(change.before, plan.names)}", "destroy")
+        else:
+            yield (
+                f"  ~ {change.name} = {value(change.before, plan.names)} -> {value(change.after, plan.names)}",
+                "change",
+            )
+
+
+def drift_lines(plan: Plan) -> Iterator[Line]:
+    """What changed outside lbstack since the last apply."""
+    if not plan.drift:
+        yield ("No drift. The workspace is as lbstack left it.", "bold")
+        return
+    yield ("Changed outside lbstack since the last apply:", "plain")
+    yield ("", "plain")
+    for change in plan.drift:
+        gone = change.action is Action.DELETE
+        sign, what = ("-", "was deleted") if gone else ("~", "was changed")
+        yield (f"  {sign} {safe(str(change.address))} {what}", "destroy" if gone else "change")
+        for line in change.fields:
+            yield field_line(line, plan.names)
+        yield ("", "plain")
+    changed = sum(change.action is Action.UPDATE for change in plan.drift)
+    yield (f"Drift: {changed} changed, {len(plan.drift) - changed} deleted outside lbstack.", "bold")
+
+
+def attribute_lines(address: Address, id: str | None, attributes: Mapping[str, Any],
+                    names: Mapping[str, Address]) -> Iterator[Line]:
+    """One remembered resource, in full."""
+    yield (f"{safe(str(address))}:", "bold")
+    yield (f"    id = {safe(id or '(none)')}", "plain")
+    for name, item in sorted(attributes.items()):
+        for text, _ in _tree(name, item, names, " ", 2):
+            yield (text, "plain")

@@ -1,0 +1,197 @@
+"""Wires the edges together: settings, stack, state, wire, registry. The only module that sees everything."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from lbstack.errors import AuthError, ConfigError, Problem, UsageError
+from lbstack.values import Address
+
+if TYPE_CHECKING:  # the edges are slow to import, and each command needs only some of them
+    from lbstack.api.wire import ApiWire
+    from lbstack.graph import Graph
+    from lbstack.live import Snapshot
+    from lbstack.plan.changes import Plan
+    from lbstack.state.model import State
+    from lbstack.state.store import Store
+
+DEFAULT_ENDPOINT = "https://api.labelbox.com/graphql"
+SANDBOX = "sandbox"
+HOME = ".lbstack"
+
+Progress = Callable[[int, int], None]
+
+
+def no_progress(done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line and the environment say; secrets stay in `environ`."""
+
+    path: Path = Path()
+    sandbox: bool = False
+    endpoint: str | None = None
+    state: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    var_files: tuple[Path, ...] = ()
+    targets: tuple[Address, ...] = ()
+    parallelism: int = 10
+    lock_timeout: float = 0.0
+    destroy: bool = False
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    @property
+    def where(self) -> str:
+        """The endpoint, or the word that stands for the embedded sandbox."""
+        if self.sandbox:
+            return SANDBOX
+        url = self.endpoint or self.environ.get("LABELBOX_ENDPOINT") or DEFAULT_ENDPOINT
+        parts = urlsplit(url)
+        loopback = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
+        if not parts.hostname or parts.scheme not in ("http", "https") or parts.username:
+            raise UsageError(f"the endpoint {url!r} is no GraphQL URL", f"as in {DEFAULT_ENDPOINT}")
+        if parts.scheme == "http" and not loopback:
+            raise UsageError(f"the endpoint {url} is not encrypted", "use https; http is for this machine only")
+        return url
+
+    @property
+    def state_path(self) -> str | None:
+        """The state file that was named, if one was."""
+        return self.state or self.environ.get("LBSTACK_STATE") or None
+
+
+def load_graph(settings: Settings, *, require_values: bool = True) -> Graph:
+    """Stations 1 and 2. Raises `ConfigError` with every problem of the stack."""
+    from lbstack.graph import build
+    from lbstack.stack.loader import load
+
+    stack = load(
+        settings.path,
+        variables=settings.variables,
+        var_files=settings.var_files,
+        environ=settings.environ,
+        require_values=require_values,
+    )
+    return build(stack)
+
+
+def open_store(settings: Settings, stack: str) -> Store:
+    """Where the stack's state lies."""
+    from lbstack.state.store import Store, default_path
+
+    named = settings.state_path
+    if named and "://" in named:
+        raise UsageError(f"--state {named}: only files are supported", "name a path")
+    path = Path(named) if named else default_path(Path(HOME), stack, settings.where)
+    return Store(path, stack, settings.where)
+
+
+@asynccontextmanager
+async def open_wire(settings: Settings) -> AsyncIterator[ApiWire]:
+    """The connection to the workspace: the real one, or the sandbox inside this process."""
+    from lbstack.api.wire import ApiWire
+
+    if settings.sandbox:
+        from lbstack.sandbox.app import create_app
+        from lbstack.sandbox.kinds.session import admin_key
+
+        app = create_app(Path(HOME))
+        key = admin_key(app.state.sandbox.store)
+        async with ApiWire("http://sandbox/graphql", key, app=app) as wire:
+            yield wire
+        return
+    key = settings.environ.get("LABELBOX_API_KEY", "").strip()
+    if not key:
+        raise AuthError("no API key", "set LABELBOX_API_KEY, or try --sandbox, which needs none")
+    if not (key.isascii() and key.isprintable()):
+        raise AuthError("the API key holds characters that no key has", "check LABELBOX_API_KEY")
+    async with ApiWire(settings.where, key, connections=settings.parallelism) as wire:
+        yield wire
+
+
+def moves_of(graph: Graph, state: State) -> tuple[tuple[Address, Address], ...]:
+    """Addresses that changed: ``previously:`` and ``moved:``, as far as state knows the old one."""
+    wanted = [
+        (Address(address.kind, resource.previously), address)
+        for address, resource in graph.stack.resources.items()
+        if resource.previously
+    ]
+    wanted += [(item.from_, item.to) for item in graph.stack.moved]
+    return tuple((old, new) for old, new in wanted if old in state.resources and new not in state.resources)
+
+
+async def read_workspace(
+    graph: Graph, state: State, wire: ApiWire, progress: Progress = no_progress
+) -> Snapshot:
+    """Station 3 for everything the stack or its state names."""
+    from lbstack.kinds import KINDS
+    from lbstack.kinds.contract import Tracked
+    from lbstack.live import read
+
+    tracked: dict[str, list[Tracked]] = {}
+    for address in [*graph.stack.resources, *(a for a in state.resources if a not in graph.stack.resources)]:
+        entry, resource = state.resources.get(address), graph.stack.resources.get(address)
+        want = resource.fields if resource else None
+        memory, known = (dict(entry.memory), dict(entry.attributes)) if entry else ({}, {})
+        item = Tracked(address, entry.id if entry else None, want, memory, known)
+        tracked.setdefault(address.kind, []).append(item)
+    _require_known_kinds(tracked)
+    snapshot = await read(tracked, KINDS, wire, organization=state.organization, on_progress=progress)
+    if snapshot.problems:
+        raise ConfigError([_placed(problem, graph) for problem in snapshot.problems])
+    return snapshot
+
+
+def _require_known_kinds(tracked: Mapping[str, Any]) -> None:
+    from lbstack.errors import StateError
+    from lbstack.kinds import KINDS
+
+    for name in tracked:
+        if name not in KINDS:
+            raise StateError(f"state knows a {name}, and this lbstack does not", "upgrade lbstack")
+
+
+def _placed(problem: Problem, graph: Graph) -> Problem:
+    """A problem found in the workspace, with the place in the stack that it is about."""
+    resource = graph.stack.resources.get(problem.address) if problem.address else None
+    return replace(problem, source=resource.source) if resource and not problem.source else problem
+
+
+async def make_plan(
+    settings: Settings, graph: Graph, state: State, wire: ApiWire, progress: Progress = no_progress
+) -> tuple[Plan, State]:
+    """Stations 3 and 4: the plan, and the state it was made from."""
+    from lbstack.kinds import KINDS
+    from lbstack.plan.planner import plan
+    from lbstack.state.model import renamed
+
+    moves = moves_of(graph, state)
+    state = renamed(state, moves)
+    snapshot = await read_workspace(graph, state, wire, progress)
+    state = replace(state, organization=state.organization or snapshot.organization)
+    made = plan(
+        graph, state, snapshot, KINDS, destroy=settings.destroy, targets=settings.targets, moves=moves
+    )
+    return made, state
+
+
+def read_var_value(text: str) -> tuple[str, str]:
+    """``NAME=VALUE`` as given with ``--var``."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--var {name or text!r} is not of the form NAME=VALUE")
+    return name, value
+
+
+def dumps(document: Any) -> str:
+    """JSON as it is printed: one document, readable, no surprises for a parser."""
+    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False)

@@ -1,0 +1,1 @@
+"""What is remembered between runs: entries with their invariants, a journal, a file."""

@@ -1,0 +1,208 @@
+"""State: what lbstack remembers of a stack in one workspace, and what must hold of it.
+
+Version 1 as JSON: ``format, stack, lineage, serial, organization, endpoint, resources, outputs``.
+A secret is remembered as a keyed digest (``{"$digest": hex}``), never as itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lbstack.errors import StateError
+from lbstack.values import Address, Digest, Secret
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DeposedObject:
+    """A replaced object that still awaits its destruction."""
+
+    id: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One remembered resource.
+
+    `id` is None between the retirement of nothing and the creation of a replacement: an entry
+    without an id must have something deposed. `unfinished` names fields that a broken step left
+    in doubt; `memory` is the kind's own.
+    """
+
+    id: str | None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    needs: tuple[Address, ...] = ()
+    deposed: tuple[DeposedObject, ...] = ()
+    unfinished: tuple[str, ...] = ()
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything remembered of one stack in one workspace. A value: changing it makes another."""
+
+    stack: str
+    lineage: str
+    endpoint: str
+    organization: str = ""
+    serial: int = 0
+    resources: Mapping[Address, Entry] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    key: bytes = b""
+
+    def with_entry(self, address: Address, entry: Entry | None) -> State:
+        """The state after one resource changed, or went."""
+        resources = dict(self.resources)
+        if entry is None:
+            resources.pop(address, None)
+        else:
+            resources[address] = entry
+        return replace(self, resources=resources)
+
+    def digest(self, address: Address, secret: Secret) -> Digest:
+        """The keyed digest by which a secret is compared (HMAC-SHA-256 over address and value)."""
+        text = f"{address}\0{secret.reveal()}".encode()
+        return Digest(hmac.new(self.key, text, hashlib.sha256).hexdigest())
+
+    def addresses(self) -> dict[str, Address]:
+        """Whose id is whose."""
+        return {entry.id: address for address, entry in self.resources.items() if entry.id}
+
+
+def renamed(state: State, moves: Iterable[tuple[Address, Address]]) -> State:
+    """The state with resources under other addresses; their ids and everything else stay."""
+    table = dict(moves)
+    if not table:
+        return state
+    resources = {
+        table.get(address, address): replace(entry, needs=tuple(table.get(n, n) for n in entry.needs))
+        for address, entry in state.resources.items()
+    }
+    return replace(state, resources=resources)
+
+
+def check(state: State, where: str) -> None:
+    """Refuse a state that breaks its own rules.
+
+    1. No id belongs to two resources of one kind. 2. What has no id has something deposed.
+    3. The serial counts up from zero. 4. Lineage and endpoint are there.
+    """
+    seen: dict[tuple[str, str], Address] = {}
+    for address, entry in state.resources.items():
+        if entry.id is None and not entry.deposed:
+            raise StateError(f"{where}: {address} has neither an id nor anything deposed", RESTORE)
+        for id in [entry.id, *(item.id for item in entry.deposed)]:
+            if id and seen.setdefault((address.kind, id), address) != address:
+                raise StateError(f"{where}: {address} and {seen[address.kind, id]} share the id {id}", RESTORE)
+    if state.serial < 0 or not state.lineage or not state.endpoint:
+        raise StateError(f"{where}: serial, lineage or endpoint is missing", RESTORE)
+
+
+RESTORE = "put back an intact copy (the one before is kept beside it, ending in .backup)"
+
+
+# -- as JSON --------------------------------------------------------------------------------------
+
+
+def to_json(value: Any) -> Any:
+    """A remembered value as plain JSON."""
+    if isinstance(value, Digest):
+        return {"$digest": value.hex}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    return value
+
+
+def from_json(value: Any) -> Any:
+    """The inverse of `to_json`."""
+    if isinstance(value, dict):
+        if set(value) == {"$digest"}:
+            return Digest(str(value["$digest"]))
+        return {key: from_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [from_json(item) for item in value]
+    return value
+
+
+def entry_to_json(entry: Entry) -> dict[str, Any]:
+    """An entry as JSON; what is empty is left out."""
+    data: dict[str, Any] = {"id": entry.id, "attributes": to_json(entry.attributes)}
+    if entry.memory:
+        data["memory"] = to_json(entry.memory)
+    if entry.needs:
+        data["needs"] = [str(address) for address in entry.needs]
+    if entry.deposed:
+        data["deposed"] = [{"id": d.id, "attributes": to_json(d.attributes)} for d in entry.deposed]
+    if entry.unfinished:
+        data["unfinished"] = list(entry.unfinished)
+    if entry.protected:
+        data["protected"] = True
+    return data
+
+
+def entry_from_json(data: dict[str, Any]) -> Entry:
+    """An entry read back. Raises KeyError, TypeError or ValueError on anything else."""
+    id = data["id"]
+    if not (id is None or isinstance(id, str)):
+        raise TypeError("id")
+    return Entry(
+        id,
+        from_json(_dict(data["attributes"])),
+        from_json(_dict(data.get("memory", {}))),
+        tuple(Address.parse(text) for text in data.get("needs", [])),
+        tuple(DeposedObject(str(d["id"]), from_json(_dict(d["attributes"]))) for d in data.get("deposed", [])),
+        tuple(str(name) for name in data.get("unfinished", [])),
+        bool(data.get("protected", False)),
+    )
+
+
+def state_to_json(state: State) -> dict[str, Any]:
+    """The whole state; the key of the digests is kept elsewhere."""
+    return {
+        "format": FORMAT,
+        "stack": state.stack,
+        "lineage": state.lineage,
+        "serial": state.serial,
+        "organization": state.organization,
+        "endpoint": state.endpoint,
+        "resources": {str(address): entry_to_json(entry) for address, entry in state.resources.items()},
+        "outputs": to_json(state.outputs),
+    }
+
+
+def state_from_json(data: Any, key: bytes, where: str) -> State:
+    """A state read back, its rules checked. Anything wrong is a `StateError` with a way out."""
+    try:
+        if data["format"] != FORMAT:
+            raise StateError(
+                f"{where} has format {data['format']!r}, and this lbstack knows {FORMAT}", "upgrade lbstack"
+            )
+        state = State(
+            stack=str(data["stack"]),
+            lineage=str(data["lineage"]),
+            endpoint=str(data["endpoint"]),
+            organization=str(data["organization"]),
+            serial=int(data["serial"]),
+            resources={Address.parse(k): entry_from_json(v) for k, v in _dict(data["resources"]).items()},
+            outputs=from_json(_dict(data["outputs"])),
+            key=key,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StateError(f"{where} is damaged: {type(error).__name__} at {error}", RESTORE) from None
+    check(state, where)
+    return state
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{type(value).__name__} where a mapping belongs")
+    return value

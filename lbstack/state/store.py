@@ -1,0 +1,193 @@
+"""State on this machine: one JSON file a stack and endpoint, its journal, its lock, its key.
+
+Beside ``PATH`` lie ``PATH.backup`` (the state before), ``PATH.journal`` (what an apply has done
+since), ``PATH.lock`` (held by the kernel while applying) and ``PATH.key`` (for secrets' digests).
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import re
+import secrets
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from filelock import FileLock, Timeout
+
+from lbstack.errors import LockedError, StateError
+from lbstack.state.files import Journal, make_folder, read_journal, write_whole
+from lbstack.state.model import Entry, State, entry_from_json, entry_to_json, from_json
+from lbstack.state.model import state_from_json, state_to_json, to_json
+from lbstack.values import Address, Digest
+
+
+def default_path(folder: Path, stack: str, endpoint: str) -> Path:
+    """Where a stack's state lies: one file a stack and endpoint, so that two never meet."""
+    url = urlsplit(endpoint)
+    place = f"{url.netloc}{url.path.removesuffix('/graphql')}" if url.netloc else endpoint
+    return folder / f"{stack}@{re.sub(r'[^A-Za-z0-9.-]+', '-', place).strip('-')}.json"
+
+
+class Store:
+    """The state file of one stack in one workspace."""
+
+    def __init__(self, path: Path, stack: str, endpoint: str) -> None:
+        self.path = path
+        self.stack = stack
+        self.endpoint = endpoint
+
+    def _beside(self, ending: str) -> Path:
+        return self.path.with_name(self.path.name + ending)
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever saved here."""
+        return self.path.exists()
+
+    def load(self) -> State:
+        """The state with its journal folded in. One that was never saved is fresh; any other
+        trouble (empty, torn, foreign, newer) is an error, never an empty state."""
+        if not self.exists:
+            if self._beside(".journal").exists():
+                raise StateError(f"{self.path} is missing, but its journal is there", "put the state back")
+            return State(self.stack, "", self.endpoint, key=self._key() or secrets.token_bytes(32))
+        try:
+            raw = self.path.read_bytes()
+            data = json.loads(raw)
+        except OSError as error:
+            raise StateError(f"{self.path} cannot be read: {error.strerror}", "mend its permissions") from None
+        except ValueError:
+            what = "is empty" if not raw else "is no JSON"
+            raise StateError(f"{self.path} {what}", f"put back {self._beside('.backup').name}") from None
+        state = state_from_json(data, self._key() or b"", str(self.path))
+        self._require_own(state)
+        return self._fold(state)
+
+    def _require_own(self, state: State) -> None:
+        if state.stack != self.stack:
+            raise StateError(
+                f"{self.path} belongs to stack {state.stack}, not {self.stack}", "name another with --state"
+            )
+        if state.endpoint != self.endpoint:
+            raise StateError(
+                f"{self.path} belongs to {state.endpoint}, not {self.endpoint}", "name another with --state"
+            )
+        if not state.key:
+            if any(_holds_digest(entry.attributes) for entry in state.resources.values()):
+                raise StateError(
+                    f"{self._beside('.key')} is missing, and secrets cannot be compared without it",
+                    "put it back from where the state came from",
+                )
+            object.__setattr__(state, "key", secrets.token_bytes(32))
+
+    def _key(self) -> bytes | None:
+        try:
+            return bytes.fromhex(self._beside(".key").read_text().strip())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise StateError(f"{self._beside('.key')} cannot be read: {error}", "put it back") from None
+
+    def _fold(self, state: State) -> State:
+        """What an apply did before it was cut off is part of the state."""
+        journal = self._beside(".journal")
+        if not journal.exists():
+            return state
+        for record in read_journal(journal):
+            if record.get("lineage") not in (None, state.lineage) or record.get("serial", 0) > state.serial:
+                raise StateError(f"{journal} belongs to another state than {self.path}", "move it away")
+            state = fold_record(state, record, str(journal))
+        return replace(state, serial=state.serial + 1)
+
+    @contextmanager
+    def locked(self, timeout: float = 0.0) -> Iterator[None]:
+        """Hold the state against other applies; the kernel lets go when the process dies."""
+        make_folder(self.path.parent)
+        lock = FileLock(str(self._beside(".lock")), timeout=timeout, mode=0o600)
+        note = self._beside(".lock.info")
+        try:
+            lock.acquire()
+        except Timeout:
+            holder = ""
+            with suppress(OSError):
+                holder = f" by {note.read_text().strip()}"
+            raise LockedError(
+                f"the state {self.path} is locked{holder}", "wait for that apply, or give --lock-timeout 5m"
+            ) from None
+        try:
+            with suppress(OSError):
+                write_whole(note, f"process {os.getpid()} of {_user()} on {socket.gethostname()}".encode())
+            yield
+        finally:
+            with suppress(OSError):
+                note.unlink()
+            lock.release()
+
+    def keep_key(self, state: State) -> None:
+        """Make the key of the digests durable, so that what was digested with it can be compared."""
+        if not self._beside(".key").exists():
+            write_whole(self._beside(".key"), state.key.hex().encode())
+
+    def begin(self, state: State) -> tuple[State, Journal]:
+        """Open the journal of an apply; a fresh state is given its lineage and saved first."""
+        self.keep_key(state)
+        if not state.lineage:
+            state = replace(state, lineage=str(uuid.uuid4()))
+        if not self.exists or self._beside(".journal").exists():
+            self.save(state)
+        journal = Journal(self._beside(".journal"))
+        journal.add({"lineage": state.lineage, "serial": state.serial})
+        return state, journal
+
+    def save(self, state: State) -> None:
+        """Write the whole state, keep the one before, and let the journal go: it is folded in."""
+        with suppress(FileNotFoundError):
+            write_whole(self._beside(".backup"), self.path.read_bytes())
+        write_whole(self.path, json.dumps(state_to_json(state), indent=1).encode() + b"\n")
+        with suppress(FileNotFoundError):
+            self._beside(".journal").unlink()
+
+
+def result_record(address: Address, entry: Entry | None) -> dict[str, Any]:
+    """A journal line: what is now remembered of a resource."""
+    return {"resource": str(address), "entry": None if entry is None else entry_to_json(entry)}
+
+
+def outputs_record(outputs: dict[str, Any]) -> dict[str, Any]:
+    """A journal line: the outputs as they are now."""
+    return {"outputs": to_json(outputs)}
+
+
+def fold_record(state: State, record: dict[str, Any], where: str) -> State:
+    """The state after one journal line; lines that only announce something change nothing."""
+    try:
+        if "resource" in record:
+            entry = record["entry"]
+            address = Address.parse(record["resource"])
+            return state.with_entry(address, None if entry is None else entry_from_json(entry))
+        if "outputs" in record:
+            return replace(state, outputs=from_json(record["outputs"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise StateError(f"{where} is damaged: {error}", "move it away to go on without it") from None
+    return state
+
+
+def _holds_digest(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_digest(item) for item in value.values())
+    return isinstance(value, Digest)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"

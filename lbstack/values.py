@@ -1,0 +1,130 @@
+"""The nouns every station shares: addresses, references, unknowns, secrets, positions.
+
+Nothing here acts and nothing here imports the rest of lbstack.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+class Source(NamedTuple):
+    """Where something was written: a file and a 1-based line and column."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Address(NamedTuple):
+    """A resource's name in a stack: its kind, a dot, and its key (``dataset.teeth``)."""
+
+    kind: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}.{self.key}"
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Split at the first dot, so that keys may hold dots (``member.a@example.com``)."""
+        kind, dot, key = text.partition(".")
+        if not (kind and dot and key):
+            raise ValueError(f"{text!r} is no address; write KIND.KEY, as in dataset.teeth")
+        return cls(kind, key)
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """An attribute of another resource, used as a value; known once that resource exists."""
+
+    address: Address
+    attribute: str = "id"
+
+    def __str__(self) -> str:
+        return f"${{{self.address}.{self.attribute}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Text with references in it: literal pieces and `Ref`s, in order."""
+
+    parts: tuple[str | Ref, ...]
+
+    def __str__(self) -> str:
+        return "".join(str(part) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Unset:
+    """Stands for a variable without a value while a stack is only validated, never planned."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A value that exists only after apply; `ref` says whose, where one resource alone decides it."""
+
+    ref: Ref | None = None
+
+    def __str__(self) -> str:
+        return "(known after apply)"
+
+
+UNKNOWN = Unknown()
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What is remembered of a secret: a keyed digest, hex. Two equal digests mean equal secrets."""
+
+    hex: str
+
+    def __str__(self) -> str:
+        return "(sensitive value)"
+
+
+class Secret:
+    """A value that lives in memory only. Printing, comparing and hashing it never show what it is.
+
+    `variable` names where it came from, so that a saved plan can ask for it again.
+    """
+
+    __slots__ = ("_value", "variable")
+
+    def __init__(self, value: str, variable: str | None = None) -> None:
+        self._value = value
+        self.variable = variable
+
+    def reveal(self) -> str:
+        """The secret itself; only the wire and the digest may ask."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "(sensitive value)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self.variable))
+
+
+def refs_in(value: Any) -> list[Ref]:
+    """Every reference inside a value, depth first, mapping keys included."""
+    if isinstance(value, Ref):
+        return [value]
+    if isinstance(value, Template):
+        return [part for part in value.parts if isinstance(part, Ref)]
+    if isinstance(value, dict):
+        return [ref for pair in value.items() for item in pair for ref in refs_in(item)]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [ref for item in value for ref in refs_in(item)]
+    return []
