@@ -190,6 +190,9 @@ def test_the_same_ontology_sent_twice_makes_two(workspace: Workspace) -> None:
     [
         ("not json", "not valid JSON"),
         ("[]", "must be an object"),
+        ('{"tools": [{"tool": "line", "name": "\\ud800"}]}', "not valid JSON"),
+        ('{"tools": 1e999}', "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
         ({"tools": {}}, "must be a list"),
         ({"tools": [{"tool": "hammer", "name": "x"}]}, "is not one of"),
         ({"tools": [{"name": "x"}]}, "either tool or type"),
@@ -209,7 +212,9 @@ def test_the_same_ontology_sent_twice_makes_two(workspace: Workspace) -> None:
         ({"classifications": [{"type": "radio", "name": "x", "options": ["yes"]}]}, "must be an object"),
         ({"classifications": [{"type": "text", "name": "x", "uiMode": "hotkey"}]}, "no uiMode"),
         ({"classifications": [{"type": "text", "name": "x", "scope": "frame"}]}, "is not one of"),
+        ({"tools": [{"tool": "polygon", "name": "x", "attributes": [{"attributeName": 1}]}]}, "not empty"),
         ({"tools": [{"tool": "fact-checking", "name": "x"}]}, "must be an object"),
+        ({"tools": [{"tool": "fact-checking", "name": "x", "definition": {}}]}, "needs variants"),
         ({"tools": [{"tool": "prompt-issue", "name": "x"}]}, "exactly one checklist"),
         ({"tools": [{"tool": "edge", "name": "x", "definition": {"constraints": [["a"]]}}]}, "pairs"),
         ({"tools": [{"tool": "edge", "name": "x", "definition": {"constraints": [["a", "b"]]}}]}, "names no"),
@@ -242,6 +247,18 @@ def test_nesting_beyond_reason_is_refused_and_not_an_accident(workspace: Workspa
         node = {"type": "radio", "name": "deep", "options": [{"value": "a", "options": [node]}]}
     code, message = workspace.refused(CREATE, data=ontology(classifications=[node]))
     assert (code, "levels deep" in message) == ("MALFORMED_REQUEST", True)
+
+
+def test_project_instructions_appear_in_normalized_and_change_nothing_else(workspace: Workspace) -> None:
+    held = create(workspace, DAMAGE)
+    project = workspace.ask('mutation { createProject(data: {name: "Step 1"}) { id } }')["id"]
+    document = """mutation ($id: ID!, $url: String!) {
+      setProjectInstructions(where: {id: $id}, data: {instructionsUrl: $url}) { ontology { options } } }"""
+    assert workspace.refused(document, id=project, url="https://x/1.pdf")[0] == "MALFORMED_REQUEST"
+    connect = f'connectOntology(ontologyId: "{held["id"]}") {{ id }}'
+    workspace.ask(f'mutation {{ project(where: {{id: "{project}"}}) {{ {connect} }} }}')
+    told = workspace.ask(document, id=project, url="https://x/1.pdf")
+    assert told["ontology"]["options"] == held["normalized"] | {"projectInstructions": "https://x/1.pdf"}
 
 
 # Identity ---------------------------------------------------------------------------------------------

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 
 from lbstack.sandbox import aws
-from lbstack.sandbox.app import create_app
+from lbstack.sandbox.seed import open_store
+from lbstack.sandbox.server import running
 from lbstack.sandbox.store import Store
 
 labelbox = pytest.importorskip("labelbox")
@@ -22,19 +20,10 @@ ROLE = "arn:aws:iam::123456789012:role/labelbox"
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[Any, Store]]:
-    app = create_app()
-    store = app.state.sandbox.store
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    base = f"http://127.0.0.1:{port}"
-    key = store.value("SELECT jwt FROM api_keys")
-    yield labelbox.Client(key, endpoint=f"{base}/graphql", rest_endpoint=f"{base}/api/v1"), store
-    server.should_exit = True
-    thread.join()
+    store = open_store()
+    with running(store) as (endpoint, key):
+        rest_endpoint = endpoint.replace("/graphql", "/api/v1")
+        yield labelbox.Client(key, endpoint=endpoint, rest_endpoint=rest_endpoint), store
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from typing import Any
 
 from lbstack.sandbox.context import Context, Info, by_id, mutation, to_one
 from lbstack.sandbox.contract import Kind
-from lbstack.sandbox.errors import NotFoundError
+from lbstack.sandbox.errors import MalformedError, NotFoundError
 from lbstack.sandbox.listing import PAGING, Clause, Table
 from lbstack.sandbox.ontologies import edits, rest, shape, storage, tree, usage
 from lbstack.sandbox.ontologies.storage import FEATURES, ONTOLOGIES
-from lbstack.sandbox.roles import MANAGE_ONTOLOGIES
+from lbstack.sandbox.roles import MANAGE_ONTOLOGIES, MANAGE_PROJECTS
 from lbstack.sandbox.store import Row
 from lbstack.sandbox.tables import PROJECTS, USERS
 
@@ -53,6 +53,7 @@ input UpsertOntologyInput {{
   editorTaskType: EditorTaskType
 }}
 input UpsertRootSchemaNodeInput {{ normalized: String! }}
+input ProjectInstructionsInput {{ instructionsUrl: String! }}
 input OntologyUpdateInput {{ name: String! }}
 
 extend type Query {{
@@ -66,6 +67,7 @@ extend type Mutation {{
   ontology(where: WhereUniqueIdInput!): OntologyMutation
   upsertRootSchemaNode(data: UpsertRootSchemaNodeInput!): FeatureSchema
   deleteRootSchemaNode(where: WhereUniqueIdInput!): DeletedRootSchemaNode
+  setProjectInstructions(where: WhereUniqueIdInput!, data: ProjectInstructionsInput!): Project
 }}
 """
 
@@ -110,6 +112,17 @@ def _create_ontology(_: Any, info: Info, data: Row) -> Row:
 @mutation("updateOntology", MANAGE_ONTOLOGIES)
 def _rename_ontology(source: Row, info: Info, data: Row) -> Row:
     return edits.rename_ontology(info.context, source, data["name"])
+
+
+@mutation("setProjectInstructions", MANAGE_PROJECTS)
+def _set_instructions(_: Any, info: Info, where: Row, data: Row) -> Row:
+    """The instructions are kept with the project's ontology, inside ``normalized`` (API reference 3.1)."""
+    project = info.context.find(PROJECTS, where["id"])
+    ontology = info.context.related(ONTOLOGIES, project["ontologyId"])
+    if ontology is None:
+        raise MalformedError(f"Project {project['id']} has no ontology")
+    info.context.change(ONTOLOGIES, ontology["id"], {"projectInstructions": data["instructionsUrl"]})
+    return project
 
 
 def _root(_: Any, info: Info, where: Row) -> Row:
@@ -167,6 +180,7 @@ KIND = Kind(
             "ontology": by_id(ONTOLOGIES),
             "upsertRootSchemaNode": _upsert_root,
             "deleteRootSchemaNode": _delete_root,
+            "setProjectInstructions": _set_instructions,
         },
         "OntologyMutation": {"update": _rename_ontology},
         "Ontology": {

@@ -28,8 +28,8 @@ def create_ontology(
     features = [node for nodes in lists.values() for node in nodes]
     _create_or_reuse(context, features)
     ontology = _new_ontology(context, name, media_type, task_type)
-    for list_name, nodes in lists.items():
-        storage.arrange(context, ontology["id"], list_name, [node["featureSchemaId"] for node in nodes])
+    for nodes in lists.values():
+        storage.arrange(context, ontology["id"], [node["featureSchemaId"] for node in nodes])
     _check_size(context, [ontology["id"]])
     return ontology
 
@@ -38,8 +38,7 @@ def clone_ontology(context: Context, ontology: Row) -> Row:
     """Create an ontology that shows the features of another: these are shared, the arrangement is not."""
     copy = _new_ontology(context, ontology["name"], ontology["mediaType"], ontology["editorTaskType"])
     for list_name in shape.LISTS:
-        shown = storage.shown(context, ontology["id"], list_name)
-        storage.arrange(context, copy["id"], list_name, shown)
+        storage.arrange(context, copy["id"], storage.shown(context, ontology["id"], list_name))
     return copy
 
 
@@ -69,7 +68,7 @@ def insert_feature(context: Context, ontology: Row, feature_id: str, position: i
     list_name = storage.find_root(context, feature_id)["list"]
     others = [each for each in storage.shown(context, ontology["id"], list_name) if each != feature_id]
     others.insert(position, feature_id)
-    storage.arrange(context, ontology["id"], list_name, others)
+    storage.arrange(context, ontology["id"], others)
     context.change(ONTOLOGIES, ontology["id"], {})
     _check_size(context, [ontology["id"]])
 
@@ -104,7 +103,7 @@ def unarchive_feature(context: Context, ontology: Row, feature_id: str) -> None:
         if member.id == feature_id:
             if member.archived:
                 shown = storage.shown(context, ontology["id"], member.list)
-                storage.arrange(context, ontology["id"], member.list, [*shown, feature_id])
+                storage.arrange(context, ontology["id"], [*shown, feature_id])
                 context.change(ONTOLOGIES, ontology["id"], {})
             return
     raise _no_such_node(feature_id)

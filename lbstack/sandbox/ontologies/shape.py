@@ -41,7 +41,10 @@ _OPTION_KEYS = _IDS | {"label", "value", "options", "position"}
 def parse(text: str) -> Any:
     """Read the JSON string that carries ``normalized`` on input."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        # What cannot be written again, half a surrogate pair or an infinity, must not be stored.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        return value
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"normalized is not valid JSON: {error}") from None
 
@@ -112,12 +115,27 @@ def _definition(tool: str, raw: Any, path: str) -> Node | None:
         return {"constraints": [list(pair) for pair in pairs]}
     if tool in _REASONING_TOOLS:
         body = _object(raw, path, {"variants", "version", "title", "value"})
-        if not _list(body.get("variants"), f"{path}.variants") or body.get("version", 1) != 1:
+        variants = _each(body.get("variants"), f"{path}.variants", _variant)
+        if not variants or body.get("version", 1) != 1:
             raise MalformedError(f"{path} needs variants, and version 1")
-        return {**body, "version": 1}
+        told: Node = {
+            key: _optional(body[key], str, f"{path}.{key}") for key in ("title", "value") if key in body
+        }
+        return {"variants": variants, "version": 1, **told}
     if raw is not None:
         raise MalformedError(f"{path}: a {tool} tool has no definition")
     return None
+
+
+def _variant(raw: Any, path: str) -> Node:
+    body = _object(raw, path, {"id", "name", "actions"})
+    ident, actions = (
+        _optional(body.get("id"), int, f"{path}.id"),
+        _list(body.get("actions"), f"{path}.actions"),
+    )
+    if ident is None or not all(isinstance(action, str) for action in actions):
+        raise MalformedError(f"{path} needs an id, and actions that are texts")
+    return {"id": ident, "name": _name(body.get("name"), f"{path}.name"), "actions": actions}
 
 
 def _is_pair(pair: Any) -> bool:
@@ -195,7 +213,12 @@ def _ids(body: Node, path: str) -> Node:
 def _attributes(raw: Any, path: str) -> list[Node] | None:
     if raw is None:
         return None
-    return [_object(item, path, {"attributeName", "attributeValue"}) for item in _list(raw, path)]
+    return _each(raw, path, _attribute)
+
+
+def _attribute(raw: Any, path: str) -> Node:
+    body = _object(raw, path, {"attributeName", "attributeValue"})
+    return {key: _name(body.get(key), f"{path}.{key}") for key in ("attributeName", "attributeValue")}
 
 
 def _each(raw: Any, path: str, read: Callable[[Any, str], Node]) -> list[Node]:

@@ -107,7 +107,7 @@ def count(context: Context, ontology_id: str, lists: Iterable[str]) -> int:
     return int(context.store.value(sql, [ontology_id, json.dumps(list(lists))]))
 
 
-def arrange(context: Context, ontology_id: str, list_name: str, feature_ids: list[str]) -> None:
+def arrange(context: Context, ontology_id: str, feature_ids: list[str]) -> None:
     """Make ``feature_ids`` the shown features of one list, in this order; they are added or unarchived."""
     for position, feature_id in enumerate(feature_ids):
         context.store.run(
