@@ -281,6 +281,22 @@ def test_a_feature_cannot_be_twice_in_an_ontology(workspace: Workspace) -> None:
     assert "twice" in workspace.refused(CREATE, data=ontology(tool, tool))[1]
 
 
+def test_a_placeholder_stands_for_one_feature(workspace: Workspace) -> None:
+    option = {"value": "a", "featureSchemaId": "x"}
+    question = {"type": "radio", "name": "q", "options": [option]}
+    twice = question | {"options": [option, option]}
+    for classifications in ([twice], [question, question], [question | {"featureSchemaId": "x"}]):
+        code, message = workspace.refused(CREATE, data=ontology(classifications=classifications))
+        assert (code, message) == ("MALFORMED_REQUEST", "featureSchemaId x is used twice")
+
+
+def test_a_deleted_feature_is_not_reused(workspace: Workspace) -> None:
+    ident = feature(workspace, DAMAGE)
+    given = read_feature(workspace, ident)
+    workspace.rest("DELETE", f"/feature-schemas/{ident}")
+    assert create(workspace, given)["normalized"]["tools"][0]["featureSchemaId"] != ident
+
+
 def test_unknown_ids_are_placeholders_that_constraints_may_refer_to(workspace: Workspace) -> None:
     start = DAMAGE | {"featureSchemaId": "start", "schemaNodeId": "a"}
     end = NESTED | {"featureSchemaId": "end", "schemaNodeId": "b"}
@@ -537,6 +553,18 @@ def test_an_option_left_out_is_dropped_unless_labels_use_it(workspace: Workspace
     assert found["options"] == before["options"][1:]
 
 
+def test_a_label_on_what_lies_below_an_option_keeps_the_option(workspace: Workspace) -> None:
+    inner = {"type": "text", "name": "why?"}
+    question = {"type": "radio", "name": "x", "options": [{"value": "a", "options": [inner]}, {"value": "b"}]}
+    held = create(workspace, classifications=[question])
+    before = held["normalized"]["classifications"][0]
+    label(workspace, before["options"][0]["options"][0]["featureSchemaId"])
+    put(workspace, before["featureSchemaId"], before | {"options": before["options"][1:]})
+    _, body = workspace.rest("GET", f"/ontologies/{held['id']}")
+    shown = body["featureSchemaNodes"]["classifications"][0]["options"]
+    assert [(each["value"], each["archived"]) for each in shown] == [("b", False), ("a", True)]
+
+
 @pytest.mark.parametrize(
     ("content", "change"), [(DAMAGE, {"tool": "line"}), (QUESTION, {"type": "checklist"}), (DAMAGE, QUESTION)]
 )
@@ -603,6 +631,15 @@ def test_a_feature_is_deleted_once_and_only_when_no_ontology_holds_it(workspace:
         404,
         f"Cannot find root schema node with feature schema id {'c' * 25}",
     )
+
+
+def test_a_feature_that_labels_use_is_not_deleted_with_its_last_ontology(workspace: Workspace) -> None:
+    held = create(workspace, DAMAGE)
+    ident = held["normalized"]["tools"][0]["featureSchemaId"]
+    label(workspace, ident)
+    workspace.rest("DELETE", f"/ontologies/{held['id']}")
+    status, body = workspace.rest("DELETE", f"/feature-schemas/{ident}")
+    assert (status, "used in annotations" in body["message"]) == (409, True)
 
 
 def test_an_ontology_is_deleted_only_when_no_living_project_uses_it(workspace: Workspace) -> None:
