@@ -78,7 +78,9 @@ async def apply(
     stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Carry a plan out. `stop` is asked before each step; once true, no further step starts."""
-    run = _Run(plan, Outcome(_adopt_facts(plan, state, journal)), journal, kinds, wire, emit, stop, parallelism)
+    run = _Run(
+        plan, Outcome(_adopt_facts(plan, state, journal)), journal, kinds, wire, emit, stop, parallelism
+    )
     steps = schedule(plan)
     await run.all([step for step in steps if not step.tears])
     await run.all([step for step in steps if step.tears])
@@ -138,7 +140,9 @@ class _Run:
 
     async def one(self, step: Step) -> bool:
         """One step, from its intent to its result; never raises for what the service does."""
-        blocker = next((s for s in [*self.outcome.failed, *self.outcome.skipped] if s.name in step.after), None)
+        blocker = next(
+            (s for s in [*self.outcome.failed, *self.outcome.skipped] if s.name in step.after), None
+        )
         if blocker or self.stop():
             self.outcome.stopped = self.outcome.stopped or not blocker
             self.outcome.skipped.append(step)
@@ -155,8 +159,10 @@ class _Run:
         except StackError as error:
             work.give_up()
             self.outcome.failed.append(step)
-            self.outcome.exit = max(self.outcome.exit, error.exit) if error.exit != Exit.ERROR else (
-                self.outcome.exit or Exit.ERROR
+            self.outcome.exit = (
+                max(self.outcome.exit, error.exit)
+                if error.exit != Exit.ERROR
+                else (self.outcome.exit or Exit.ERROR)
             )
             self.emit(Event("failed", step, time.monotonic() - started, problems=tuple(error.problems)))
             return False
@@ -214,8 +220,9 @@ class _Run:
                 outputs.pop(change.name, None)
                 continue
             try:
-                outputs[change.name] = self.resolve(Address("output", change.name),
-                                                    self.plan.output_wants[change.name])
+                outputs[change.name] = self.resolve(
+                    Address("output", change.name), self.plan.output_wants[change.name]
+                )
             except StackError:
                 continue
         if outputs != self.outcome.state.outputs:
@@ -258,8 +265,15 @@ class _StepWork:
         if self._before and self._before.id and self._step.change and self._step.change.before is not None:
             deposed = (*deposed, DeposedObject(self._before.id, visible(self._step.change.before)))
         known = {name: self._remembered(name, value) for name, value in attributes.items()}
-        self._entry = Entry(id, known, self.memory, self._needs, deposed,
-                            tuple(name for name in self.want if name not in known), self._protected)
+        self._entry = Entry(
+            id,
+            known,
+            self.memory,
+            self._needs,
+            deposed,
+            tuple(name for name in self.want if name not in known),
+            self._protected,
+        )
         self._run.remember(self.address, self._entry)
 
     def renamed(self, id: str) -> None:
@@ -284,7 +298,9 @@ class _StepWork:
     def finish(self, returned: Fields) -> None:
         """The step succeeded: everything wanted is so, beside what the service set."""
         wanted = {name: self._remembered(name, value) for name, value in self.want.items()}
-        kept = {n: v for n, v in self._current().attributes.items() if n in self._kind.computed or n in wanted}
+        kept = {
+            n: v for n, v in self._current().attributes.items() if n in self._kind.computed or n in wanted
+        }
         entry = replace(
             self._current(),
             attributes={**kept, **wanted, **returned},
@@ -297,7 +313,7 @@ class _StepWork:
 
     def give_up(self) -> None:
         """The step failed: what of it is in doubt is remembered as unfinished."""
-        if self._step.tears or self._before is None and self._entry is None:
+        if self._step.tears or (self._before is None and self._entry is None):
             return
         entry, change = self._current(), self._step.change
         if self._step.verb == "update" and change:

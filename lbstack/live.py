@@ -53,7 +53,9 @@ class Identity:
         user, organization = (_id(data, "user"), _id(data, "organization"))
         if not user or not organization:
             raise ServiceError(
-                "the service did not say which organisation answered", "identity", "nothing was concluded from it"
+                "the service did not say which organisation answered",
+                "identity",
+                "nothing was concluded from it",
             )
         if self.organization and organization != self.organization:
             raise StateError(
@@ -97,6 +99,11 @@ async def read(
         for name, batch in waiting.items():
             _advance(name, readings[name], [next(replies) for _ in batch], pending, found, problems)
     return Snapshot(identity.organization, identity.user, found, tuple(problems))
+
+
+async def require_organization(wire: Reader, organization: str) -> None:
+    """Refuse to go on when the key belongs to another organisation than a plan was made for."""
+    await _ask([], wire, Identity(organization))
 
 
 def _advance(
@@ -146,9 +153,13 @@ def document(asks: Iterable[Ask]) -> tuple[str, dict[str, Any]]:
         for name, (kind, value) in ask.variables.items():
             variables[f"{alias}_{name}"] = value
             declared.append(f"${alias}_{name}: {kind}")
-        roots.append(f"{alias}: {PLACEHOLDER.sub(rf'${alias}_\1', ask.text)}")
+        roots.append(f"{alias}: {_renamed(ask.text, alias)}")
     head = f"({', '.join(declared)})" if declared else ""
     return f"query Refresh{head} {{ {CANARY} " + " ".join(roots) + " }", variables
+
+
+def _renamed(text: str, alias: str) -> str:
+    return PLACEHOLDER.sub(lambda match: f"${alias}_{match[1]}", text)
 
 
 async def _send(
@@ -202,7 +213,9 @@ def _reply(data: dict[str, Any] | None, alias: str, errors: list[dict[str, Any]]
     if not errors:
         value = (data or {}).get(alias)
         if value is None:
-            raise ServiceError("the service answered null without an error", "null", "nothing was concluded from it")
+            raise ServiceError(
+                "the service answered null without an error", "null", "nothing was concluded from it"
+            )
         return Reply(value)
     if len(errors) == 1 and errors[0].get("path") == [alias] and _code(errors[0]) == "RESOURCE_NOT_FOUND":
         return Reply(gone=True)

@@ -60,7 +60,9 @@ class Settings:
         if not parts.hostname or parts.scheme not in ("http", "https") or parts.username:
             raise UsageError(f"the endpoint {url!r} is no GraphQL URL", f"as in {DEFAULT_ENDPOINT}")
         if parts.scheme == "http" and not loopback:
-            raise UsageError(f"the endpoint {url} is not encrypted", "use https; http is for this machine only")
+            raise UsageError(
+                f"the endpoint {url} is not encrypted", "use https; http is for this machine only"
+            )
         return url
 
     @property
@@ -102,7 +104,7 @@ async def open_wire(settings: Settings) -> AsyncIterator[ApiWire]:
 
     if settings.sandbox:
         from lbstack.sandbox.app import create_app
-        from lbstack.sandbox.kinds.session import admin_key
+        from lbstack.sandbox.world import admin_key
 
         app = create_app(Path(HOME))
         key = admin_key(app.state.sandbox.store)

@@ -161,7 +161,9 @@ def _connection_trouble(cause: BaseException | None, lost: type[ServiceError]) -
             return Throttled(_seconds(cause.retry_after))
         return lost(f"the service answered HTTP {cause.status}", str(cause.status))
     if isinstance(cause, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol)):
-        return Unreachable(f"the service cannot be reached: {cause}", "unreachable", "check LABELBOX_ENDPOINT")
+        return Unreachable(
+            f"the service cannot be reached: {cause}", "unreachable", "check LABELBOX_ENDPOINT"
+        )
     return lost(f"the connection broke: {type(cause).__name__}", "connection")
 
 

@@ -25,16 +25,24 @@ def stack_argument(command: Command) -> Command:
 def variables(command: Command) -> Command:
     """Where values of variables come from."""
     command = click.option(
-        "--var-file", "var_files", multiple=True, type=click.Path(path_type=Path),
-        metavar="FILE", help="A YAML mapping of variables' values (again for more).",
+        "--var-file",
+        "var_files",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="A YAML mapping of variables' values (again for more).",
     )(command)
-    return click.option("--var", "var", multiple=True, metavar="NAME=VALUE", help="A variable's value.")(command)
+    return click.option("--var", "var", multiple=True, metavar="NAME=VALUE", help="A variable's value.")(
+        command
+    )
 
 
 def place(command: Command) -> Command:
     """Which workspace, which state."""
     for option in (
-        click.option("--sandbox", is_flag=True, help="Use the Labelbox embedded in lbstack; no account needed."),
+        click.option(
+            "--sandbox", is_flag=True, help="Use the Labelbox embedded in lbstack; no account needed."
+        ),
         click.option("--endpoint", metavar="URL", help="The GraphQL endpoint (LABELBOX_ENDPOINT)."),
         click.option("--state", metavar="PATH", help="The state file (LBSTACK_STATE)."),
     ):
@@ -45,11 +53,23 @@ def place(command: Command) -> Command:
 def working(command: Command) -> Command:
     """How much at once, what of it, how long to wait."""
     for option in (
-        click.option("--parallelism", type=click.IntRange(1, 100), default=10, show_default=True,
-                     help="Steps and requests at the same time."),
-        click.option("--target", "target", multiple=True, metavar="ADDRESS",
-                     help="Only this resource and what it depends on (again for more)."),
-        click.option("--lock-timeout", metavar="DURATION", default="0s", help="Wait for a locked state, as 5m."),
+        click.option(
+            "--parallelism",
+            type=click.IntRange(1, 100),
+            default=10,
+            show_default=True,
+            help="Steps and requests at the same time.",
+        ),
+        click.option(
+            "--target",
+            "target",
+            multiple=True,
+            metavar="ADDRESS",
+            help="Only this resource and what it depends on (again for more).",
+        ),
+        click.option(
+            "--lock-timeout", metavar="DURATION", default="0s", help="Wait for a locked state, as 5m."
+        ),
     ):
         command = option(command)
     return command

@@ -14,7 +14,9 @@ from lbstack.kinds.contract import Immutable, Keyed, Kind, Unordered
 from lbstack.plan.changes import ABSENT, FieldChange
 
 
-def differences(kind: Kind, want: Mapping[str, Any], have: Mapping[str, Any], used: bool) -> list[FieldChange]:
+def differences(
+    kind: Kind, want: Mapping[str, Any], have: Mapping[str, Any], used: bool
+) -> list[FieldChange]:
     """The changes that bring `have` to `want`, field by field in the order of the spec.
 
     `used` says whether the object holds anything, for fields that are immutable once it does.
@@ -36,8 +38,12 @@ def differences(kind: Kind, want: Mapping[str, Any], have: Mapping[str, Any], us
 def _order(value: Any) -> Any:
     """The order of a map of parts at every depth: `==` on mappings does not see it."""
     if isinstance(value, Mapping):
-        return [(key, [_order(inner) for inner in part.values() if isinstance(inner, Mapping)])
-                if isinstance(part, Mapping) else key for key, part in value.items()]
+        return [
+            (key, [_order(inner) for inner in part.values() if isinstance(inner, Mapping)])
+            if isinstance(part, Mapping)
+            else key
+            for key, part in value.items()
+        ]
     return None
 
 
@@ -81,13 +87,13 @@ def _deep(path: tuple[Any, ...], before: Any, after: Any) -> Iterator[FieldChang
         for item in items:
             steps = tuple(item.path(output_format="list"))
             gone, come = report.endswith("_removed"), report.endswith("_added")
-            found.append(
-                FieldChange(path + steps, ABSENT if come else item.t1, ABSENT if gone else item.t2)
-            )
+            found.append(FieldChange(path + steps, ABSENT if come else item.t1, ABSENT if gone else item.t2))
     yield from sorted(found, key=_reading_order(path, before, after))
 
 
-def _reading_order(path: tuple[Any, ...], before: Any, after: Any) -> Callable[[FieldChange], tuple[Any, ...]]:
+def _reading_order(
+    path: tuple[Any, ...], before: Any, after: Any
+) -> Callable[[FieldChange], tuple[Any, ...]]:
     def position(change: FieldChange) -> tuple[int, ...]:
         have, want, places = before, after, []
         for step in change.path[len(path) :]:
@@ -107,7 +113,9 @@ def _child(value: Any, step: Any) -> Any:
     return value.get(step) if isinstance(value, Mapping) else None
 
 
-def _moves(path: tuple[Any, ...], before: Mapping[Any, Any], after: Mapping[Any, Any]) -> Iterator[FieldChange]:
+def _moves(
+    path: tuple[Any, ...], before: Mapping[Any, Any], after: Mapping[Any, Any]
+) -> Iterator[FieldChange]:
     """One line for each map of parts whose common keys stand in another order."""
     have = [key for key in before if key in after]
     want = [key for key in after if key in before]

@@ -156,9 +156,7 @@ class _Making:
             source=resource.source,
         )
 
-    def _compare(
-        self, resource: Resource, entry: Entry, live: Live, want: Fields, bound: Fields
-    ) -> Change:
+    def _compare(self, resource: Resource, entry: Entry, live: Live, want: Fields, bound: Fields) -> Change:
         address, kind = resource.address, self.kinds[resource.address.kind]
         have = _comparable(kind, bound, live.attributes, entry)
         fields = differences(kind, bound, have, used=live.contents > 0)
@@ -295,7 +293,10 @@ def limited(whole: Plan, targets: set[Address]) -> Plan:
     unknown = [target for target in targets if target not in by_address]
     if unknown:
         raise ConfigError(
-            [Problem(f"--target {t} names nothing in the stack or its state", "see: lbstack state list") for t in unknown]
+            [
+                Problem(f"--target {t} names nothing in the stack or its state", "see: lbstack state list")
+                for t in unknown
+            ]
         )
     keep = set(targets)
     grown = True

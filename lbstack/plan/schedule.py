@@ -51,8 +51,15 @@ def schedule(plan: Plan) -> list[Step]:
     steps += [_tear(change, builds, tears, dependents) for change in _dependents_first(tears, dependents)]
     left = [item for item in plan.deposed]
     return steps + [
-        Step(f"destroy {d.address} {d.id}", "destroy", d.address, None, d.id, d.attributes,
-             tuple(_build_name(a) for a in dependents.get(d.address, ()) if a in builds))
+        Step(
+            f"destroy {d.address} {d.id}",
+            "destroy",
+            d.address,
+            None,
+            d.id,
+            d.attributes,
+            tuple(_build_name(a) for a in dependents.get(d.address, ()) if a in builds),
+        )
         for d in left
     ]
 
@@ -67,8 +74,15 @@ def _tear_name(address: Address) -> str:
 
 def _build(change: Change, builds: Mapping[Address, Change]) -> Step:
     after = tuple(_build_name(need) for need in change.needs if need in builds)
-    return Step(_build_name(change.address), BUILDS[change.action], change.address, change, change.id,
-                change.before or {}, after)
+    return Step(
+        _build_name(change.address),
+        BUILDS[change.action],
+        change.address,
+        change,
+        change.id,
+        change.before or {},
+        after,
+    )
 
 
 def _tear(
@@ -81,8 +95,15 @@ def _tear(
     for other in dependents.get(change.address, ()):
         after += [_build_name(other)] if other in builds else []
         after += [_tear_name(other)] if other in tears else []
-    return Step(_tear_name(change.address), TEARS[change.action], change.address, change, change.id,
-                change.before or {}, tuple(after))
+    return Step(
+        _tear_name(change.address),
+        TEARS[change.action],
+        change.address,
+        change,
+        change.id,
+        change.before or {},
+        tuple(after),
+    )
 
 
 def _needs_first(builds: Mapping[Address, Change]) -> list[Change]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from lbstack.errors import Problem
 from lbstack.plan.changes import ABSENT, Action, Change, Plan
-from lbstack.values import Digest, Secret, Unknown
+from lbstack.state.model import Entry, State
+from lbstack.values import Address, Digest, Secret, Unknown
 from lbstack.version import __version__
 
 FORMAT = "1.0"
@@ -35,7 +36,9 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "deposed": [{"address": str(item.address), "id": item.id} for item in plan.deposed],
         "output_changes": {
             change.name: {
-                "actions": ["create" if change.before is ABSENT else "delete" if change.after is ABSENT else "update"],
+                "actions": [
+                    "create" if change.before is ABSENT else "delete" if change.after is ABSENT else "update"
+                ],
                 "before": plain(change.before),
                 "after": plain(change.after),
                 "after_unknown": unknowns(change.after) or False,
@@ -117,3 +120,31 @@ def diagnostics(problems: Iterable[Problem]) -> list[dict[str, Any]]:
             entry["range"] = {"filename": problem.source.file, "start": start}
         found.append(entry)
     return found
+
+
+def state_document(state: State) -> dict[str, Any]:
+    """The state as one document."""
+    return {
+        "format_version": FORMAT,
+        "stack": state.stack,
+        "organization": state.organization,
+        "endpoint": state.endpoint,
+        "lineage": state.lineage,
+        "serial": state.serial,
+        "resources": [entry_document(address, entry) for address, entry in state.resources.items()],
+        "outputs": {name: {"value": plain(item)} for name, item in state.outputs.items()},
+    }
+
+
+def entry_document(address: Address, entry: Entry) -> dict[str, Any]:
+    """One remembered resource."""
+    return {
+        "address": str(address),
+        "type": address.kind,
+        "name": address.key,
+        "id": entry.id,
+        "values": plain(entry.attributes),
+        "sensitive_values": sensitives(entry.attributes) or {},
+        "depends_on": [str(need) for need in entry.needs],
+        "deposed": [item.id for item in entry.deposed],
+    }

@@ -154,8 +154,9 @@ def drift_lines(plan: Plan) -> Iterator[Line]:
     yield (f"Drift: {changed} changed, {len(plan.drift) - changed} deleted outside lbstack.", "bold")
 
 
-def attribute_lines(address: Address, id: str | None, attributes: Mapping[str, Any],
-                    names: Mapping[str, Address]) -> Iterator[Line]:
+def attribute_lines(
+    address: Address, id: str | None, attributes: Mapping[str, Any], names: Mapping[str, Address]
+) -> Iterator[Line]:
     """One remembered resource, in full."""
     yield (f"{safe(str(address))}:", "bold")
     yield (f"    id = {safe(id or '(none)')}", "plain")

@@ -41,7 +41,9 @@ def value(item: Any, names: Mapping[str, Address] | None = None) -> str:
             return safe(str(names[item]))
         return _cut(quoted(item))
     if isinstance(item, Mapping):
-        inside = ", ".join(f"{key(k, names)}: {value(v, names)}" for k, v in item.items() if v not in (None, {}, []))
+        inside = ", ".join(
+            f"{key(k, names)}: {value(v, names)}" for k, v in item.items() if v not in (None, {}, [])
+        )
         return _cut("{" + inside + "}")
     if isinstance(item, (list, tuple)):
         return _cut("[" + ", ".join(value(v, names) for v in item) + "]")

@@ -100,7 +100,9 @@ def check(state: State, where: str) -> None:
             raise StateError(f"{where}: {address} has neither an id nor anything deposed", RESTORE)
         for id in [entry.id, *(item.id for item in entry.deposed)]:
             if id and seen.setdefault((address.kind, id), address) != address:
-                raise StateError(f"{where}: {address} and {seen[address.kind, id]} share the id {id}", RESTORE)
+                raise StateError(
+                    f"{where}: {address} and {seen[address.kind, id]} share the id {id}", RESTORE
+                )
     if state.serial < 0 or not state.lineage or not state.endpoint:
         raise StateError(f"{where}: serial, lineage or endpoint is missing", RESTORE)
 
@@ -159,7 +161,9 @@ def entry_from_json(data: dict[str, Any]) -> Entry:
         from_json(_dict(data["attributes"])),
         from_json(_dict(data.get("memory", {}))),
         tuple(Address.parse(text) for text in data.get("needs", [])),
-        tuple(DeposedObject(str(d["id"]), from_json(_dict(d["attributes"]))) for d in data.get("deposed", [])),
+        tuple(
+            DeposedObject(str(d["id"]), from_json(_dict(d["attributes"]))) for d in data.get("deposed", [])
+        ),
         tuple(str(name) for name in data.get("unfinished", [])),
         bool(data.get("protected", False)),
     )

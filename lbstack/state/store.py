@@ -24,8 +24,16 @@ from filelock import FileLock, Timeout
 
 from lbstack.errors import LockedError, StateError
 from lbstack.state.files import Journal, make_folder, read_journal, write_whole
-from lbstack.state.model import Entry, State, entry_from_json, entry_to_json, from_json
-from lbstack.state.model import state_from_json, state_to_json, to_json
+from lbstack.state.model import (
+    Entry,
+    State,
+    entry_from_json,
+    entry_to_json,
+    from_json,
+    state_from_json,
+    state_to_json,
+    to_json,
+)
 from lbstack.values import Address, Digest
 
 
@@ -63,7 +71,9 @@ class Store:
             raw = self.path.read_bytes()
             data = json.loads(raw)
         except OSError as error:
-            raise StateError(f"{self.path} cannot be read: {error.strerror}", "mend its permissions") from None
+            raise StateError(
+                f"{self.path} cannot be read: {error.strerror}", "mend its permissions"
+            ) from None
         except ValueError:
             what = "is empty" if not raw else "is no JSON"
             raise StateError(f"{self.path} {what}", f"put back {self._beside('.backup').name}") from None

@@ -1,0 +1,25 @@
+"""``lbstack apply``: the plan, carried out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from lbstack.cli import options
+from lbstack.cli.running import carry_out
+from lbstack.session import Settings
+
+
+@click.command("apply")
+@options.stack_argument
+@options.variables
+@options.place
+@options.working
+@options.output
+@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option("--destroy", is_flag=True, help="Destroy everything in state.")
+@options.with_settings
+def command(settings: Settings, as_json: bool, no_color: bool, auto_approve: bool, destroy: bool) -> int:
+    """Make the workspace match the stack. STACK may be a plan saved with plan --out."""
+    return carry_out(replace(settings, destroy=destroy), as_json, no_color, auto_approve)

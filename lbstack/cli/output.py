@@ -1,0 +1,43 @@
+"""``lbstack output``: the outputs of the last apply, for people and for scripts."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from lbstack.cli import options
+from lbstack.errors import ConfigError, Exit
+from lbstack.session import Settings, dumps, load_graph, open_store
+
+
+@click.command("output")
+@options.stack_argument
+@click.argument("name", required=False)
+@options.variables
+@options.place
+@options.output
+@click.option("--raw", is_flag=True, help="The bare text of one output.")
+@options.with_settings
+def command(settings: Settings, name: str | None, as_json: bool, no_color: bool, raw: bool) -> int:
+    """Print the outputs of a stack, or one of them."""
+    from lbstack.render.words import value
+
+    # Terraform's ``output NAME`` has no stack: a word that names no file is taken as the output's name.
+    if name is None and not settings.path.exists():
+        from dataclasses import replace
+        from pathlib import Path
+
+        name, settings = str(settings.path), replace(settings, path=Path())
+    outputs = open_store(settings, load_graph(settings, require_values=False).stack.name).load().outputs
+    if name is not None and name not in outputs:
+        raise ConfigError(f"there is no output {name!r} in the state", "see: lbstack output")
+    if name is not None:
+        item = outputs[name]
+        click.echo(item if raw and isinstance(item, str) else json.dumps(item))
+    elif as_json:
+        click.echo(dumps({key: {"value": item, "sensitive": False} for key, item in outputs.items()}))
+    else:
+        for key, item in outputs.items():
+            click.echo(f"{key} = {value(item)}")
+    return Exit.OK

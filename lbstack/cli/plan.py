@@ -1,0 +1,70 @@
+"""``lbstack plan``: what apply would do."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lbstack.cli import options
+from lbstack.errors import Exit
+from lbstack.session import Settings, dumps, load_graph, make_plan, open_store, open_wire
+
+if TYPE_CHECKING:
+    from lbstack.plan.changes import Plan
+    from lbstack.state.model import State
+
+
+@click.command("plan")
+@options.stack_argument
+@options.variables
+@options.place
+@options.working
+@options.output
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan for apply.")
+@click.option("--destroy", is_flag=True, help="Plan a teardown of everything in state.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
+@options.with_settings
+def command(
+    settings: Settings,
+    as_json: bool,
+    no_color: bool,
+    out: Path | None,
+    destroy: bool,
+    detailed_exitcode: bool,
+) -> int:
+    """Show what apply would do. Changes nothing."""
+    from lbstack.plan import guards
+    from lbstack.render.progress import refresh_bar
+
+    settings = replace(settings, destroy=destroy)
+    graph = load_graph(settings)
+    store = open_store(settings, graph.stack.name)
+    state = store.load()
+
+    async def work() -> tuple[Plan, State]:
+        with refresh_bar() as show:
+            async with open_wire(settings) as wire:
+                return await make_plan(settings, graph, state, wire, show)
+
+    plan, state = asyncio.run(work())
+    if as_json:
+        from lbstack.render.json import plan_document
+
+        click.echo(dumps(plan_document(plan)))
+    else:
+        from lbstack.render.terminal import write
+        from lbstack.render.text import plan_lines
+
+        write(plan_lines(plan), no_color)
+    guards.check(plan)
+    if out:
+        from lbstack.plan.saved import write_plan
+
+        store.keep_key(state)
+        write_plan(out, plan, state)
+        click.echo(f"Saved the plan to {out}; carry it out with: lbstack apply {out}", err=True)
+    return Exit.CHANGES if detailed_exitcode and not plan.empty else Exit.OK

@@ -1,0 +1,140 @@
+"""``lbstack sandbox``: the local Labelbox served, reset, and the cloud it looks at."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lbstack.errors import ConfigError, Exit, UsageError
+from lbstack.session import HOME, SANDBOX, dumps
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path(HOME),
+    show_default=True,
+    metavar="DIR",
+    help="Where the sandbox keeps its workspace.",
+)
+
+
+@click.group("sandbox")
+def command() -> None:
+    """A local Labelbox to try things on. It is no place for real data."""
+
+
+@command.command("serve")
+@data_option
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 takes any free port."
+)
+def serve(data: Path, port: int) -> int:
+    """Serve the sandbox on loopback; prints the endpoint and an API key, one a line."""
+    from lbstack.sandbox.server import serve as run
+
+    try:
+        run(data=data, port=port, on_ready=_say_ready)
+    except OSError as error:
+        raise ConfigError(
+            f"port {port} cannot be used: {error.strerror or error}", "give another --port"
+        ) from None
+    return Exit.OK
+
+
+def _say_ready(endpoint: str, key: str) -> None:
+    click.echo(endpoint)
+    click.echo(key)
+    click.echo("The sandbox is no place for real data. Ctrl-C stops it.", err=True)
+
+
+@command.command("reset")
+@data_option
+@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+def reset(data: Path, auto_approve: bool) -> int:
+    """Empty the sandbox, and forget the state of stacks that were applied to it."""
+    import sys
+
+    if not auto_approve and not sys.stdin.isatty():
+        raise UsageError("nobody is there to say yes", "give --auto-approve")
+    if not auto_approve and click.prompt("Empty the sandbox? Only 'yes' will be accepted", err=True) != "yes":
+        click.echo("Nothing was changed.", err=True)
+        return Exit.ERROR
+    for path in [*data.glob("sandbox.db*"), *data.glob(f"*@{SANDBOX}.json*")]:
+        path.unlink()
+    shutil.rmtree(data / "sandbox-files", ignore_errors=True)
+    click.echo("The sandbox is empty.")
+    return Exit.OK
+
+
+@command.group("aws")
+def aws() -> None:
+    """The AWS that the sandbox looks at when it validates integrations and datasets."""
+
+
+@aws.command("put-role")
+@click.argument("arn")
+@click.option("--external-id", metavar="ID", help="The external id that the role demands.")
+@click.option("--trust", default="340636424752", show_default=True, metavar="ACCOUNT", help="Whom it trusts.")
+@click.option(
+    "--read-bucket", "buckets", multiple=True, metavar="NAME", help="A bucket it may read (again for more)."
+)
+@data_option
+def put_role(arn: str, external_id: str | None, trust: str, buckets: tuple[str, ...], data: Path) -> int:
+    """Put a role in place, or replace it."""
+    from lbstack.sandbox import aws as world
+
+    with _world(data) as conn:
+        world.put_role(conn, arn, external_id=external_id, trust=trust, read_buckets=list(buckets))
+    click.echo(f"{arn} is in place.")
+    return Exit.OK
+
+
+@aws.command("put-bucket")
+@click.argument("name")
+@click.option(
+    "--cors", "origins", multiple=True, metavar="ORIGIN", help="An origin that may GET (again for more)."
+)
+@data_option
+def put_bucket(name: str, origins: tuple[str, ...], data: Path) -> int:
+    """Put a bucket in place, or replace it."""
+    from lbstack.sandbox import aws as world
+
+    with _world(data) as conn:
+        world.put_bucket(conn, name, cors_origins=list(origins))
+    click.echo(f"{name} is in place.")
+    return Exit.OK
+
+
+@aws.command("list")
+@data_option
+def list_(data: Path) -> int:
+    """Show the roles and buckets as JSON."""
+    from lbstack.sandbox import aws as world
+
+    with _world(data) as conn:
+        click.echo(dumps(json.loads(json.dumps(world.list_world(conn), default=str))))
+    return Exit.OK
+
+
+def _world(data: Path) -> Any:
+    """A transaction on the sandbox's data; what the world refuses becomes a problem."""
+    from contextlib import contextmanager
+
+    from lbstack.sandbox.seed import open_store
+
+    @contextmanager
+    def scope() -> Any:
+        store = open_store(data)
+        try:
+            with store.transaction():
+                yield store.conn
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        finally:
+            store.close()
+
+    return scope()

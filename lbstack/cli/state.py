@@ -1,0 +1,85 @@
+"""``lbstack state``: the bindings between addresses and ids."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import TYPE_CHECKING
+
+import click
+
+from lbstack.cli import options
+from lbstack.errors import ConfigError, Exit
+from lbstack.session import Settings, dumps, load_graph, open_store
+from lbstack.values import Address
+
+if TYPE_CHECKING:
+    from lbstack.state.model import State
+
+
+@click.group("state")
+def command() -> None:
+    """Look into the state."""
+
+
+@command.command("list")
+@options.stack_argument
+@click.argument("patterns", nargs=-1)
+@options.place
+@options.with_settings
+def list_(settings: Settings, patterns: tuple[str, ...]) -> int:
+    """List the addresses in state; PATTERNS are globs, as 'project.*'."""
+    state = open_store(settings, load_graph(settings, require_values=False).stack.name).load()
+    for address in state.resources:
+        if not patterns or any(fnmatch.fnmatchcase(str(address), pattern) for pattern in patterns):
+            click.echo(str(address))
+    return Exit.OK
+
+
+@command.command("show")
+@click.argument("address")
+@options.stack_argument
+@options.place
+@options.output
+@options.with_settings
+def show(settings: Settings, address: str, as_json: bool, no_color: bool) -> int:
+    """Show one remembered resource."""
+    from lbstack.render.json import entry_document
+    from lbstack.render.terminal import write
+    from lbstack.render.text import attribute_lines
+
+    wanted, state = _find(settings, address)
+    entry = state.resources[wanted]
+    if as_json:
+        click.echo(dumps(entry_document(wanted, entry)))
+    else:
+        write(attribute_lines(wanted, entry.id, entry.attributes, state.addresses()), no_color)
+    return Exit.OK
+
+
+@command.command("rm")
+@click.argument("address")
+@options.stack_argument
+@options.place
+@click.option("--lock-timeout", metavar="DURATION", default="0s", help="Wait for a locked state, as 5m.")
+@options.with_settings
+def rm(settings: Settings, address: str) -> int:
+    """Forget one resource; it stays in Labelbox."""
+    from dataclasses import replace
+
+    store = open_store(settings, load_graph(settings, require_values=False).stack.name)
+    with store.locked(settings.lock_timeout):
+        wanted, state = _find(settings, address)
+        store.save(replace(state.with_entry(wanted, None), serial=state.serial + 1))
+    click.echo(f"Forgot {wanted}. It stays in Labelbox.")
+    return Exit.OK
+
+
+def _find(settings: Settings, text: str) -> tuple[Address, State]:
+    state = open_store(settings, load_graph(settings, require_values=False).stack.name).load()
+    try:
+        address = Address.parse(text)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    if address not in state.resources:
+        raise ConfigError(f"{text} is not in state", "see: lbstack state list")
+    return address, state

@@ -1,0 +1,97 @@
+"""What is happening, while it happens: a bar for a long refresh, lines for an apply."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lbstack.render.text import Line
+from lbstack.render.words import safe, seconds
+
+if TYPE_CHECKING:
+    from lbstack.apply import Event, Outcome
+
+PATIENCE = 1.0
+"""Seconds of refreshing before a bar appears."""
+
+VERBS = {
+    "create": ("Creating", "Creation", "add"),
+    "update": ("Modifying", "Modification", "change"),
+    "delete": ("Destroying", "Destruction", "destroy"),
+    "destroy": ("Destroying", "Destruction", "destroy"),
+    "forget": ("Forgetting", "Forgetting", "forget"),
+}
+
+
+@contextmanager
+def refresh_bar() -> Iterator[Any]:
+    """Yields what to call with (done, total); draws only on a terminal, and only what takes long."""
+    started, bar, task = time.monotonic(), None, None
+
+    def show(done: int, total: int) -> None:
+        nonlocal bar, task
+        if bar is None and sys.stderr.isatty() and time.monotonic() - started > PATIENCE:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+            columns = (TextColumn("Reading the workspace"), BarColumn(), MofNCompleteColumn())
+            bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            bar.start()
+            task = bar.add_task("", total=total)
+        if bar is not None and task is not None:
+            bar.update(task, completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
+def event_lines(event: Event) -> Iterator[Line]:
+    """One event of an apply, as lines."""
+    doing, noun, style = VERBS[event.step.verb]
+    name = safe(str(event.step.address))
+    if event.step.verb == "destroy":
+        name += f" (deposed object {safe(event.step.id or '')})"
+    known = f" [id={safe(event.id)}]" if event.id else ""
+    if event.type == "start":
+        yield (f"{name}: {doing}…{known}", style)
+    elif event.type == "still":
+        yield (f"{name}: Still {doing.lower()}… [{seconds(event.seconds)} elapsed]", "plain")
+    elif event.type == "said":
+        yield (f"{name}: {safe(event.text)}", "note")
+    elif event.type == "done":
+        yield (f"{name}: {noun} complete after {seconds(event.seconds)}{known}", "bold")
+    elif event.type == "failed":
+        yield (f"{name}: {noun} failed after {seconds(event.seconds)}", "destroy")
+        for problem in event.problems:
+            yield (
+                f"    {safe(problem.summary)}" + (f"; {safe(problem.detail)}" if problem.detail else ""),
+                "destroy",
+            )
+    else:
+        yield (f"{name}: Not started ({safe(event.text)})", "note")
+
+
+def outcome_lines(outcome: Outcome, again: str) -> Iterator[Line]:
+    """How it ended. After a failure: what was done, what was not, and the one next command."""
+    counts = outcome.counts()
+    told = f"{counts['added']} added, {counts['changed']} changed, {counts['destroyed']} destroyed"
+    told += f", {counts['forgotten']} forgotten." if counts["forgotten"] else "."
+    if not outcome.failed and not outcome.skipped:
+        yield (f"Apply complete! Resources: {told}", "bold")
+        return
+    what = "stopped" if outcome.stopped and not outcome.failed else "incomplete"
+    yield ("", "plain")
+    yield (f"Apply {what}. Resources: {told}", "bold")
+    for title, steps in (("Failed", outcome.failed), ("Not started", outcome.skipped)):
+        if steps:
+            names = ", ".join(safe(str(step.address)) for step in steps[:20])
+            more = f", … {len(steps) - 20} more" if len(steps) > 20 else ""
+            yield (f"{title}: {names}{more}", "destroy" if title == "Failed" else "note")
+    yield ("What was done is in state. To finish the rest, mend the cause and run:", "plain")
+    yield (f"    {again}", "bold")

@@ -1,0 +1,98 @@
+"""`World`: a stack file, a sandbox, a state file; what most tests need and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from lbstack.api.wire import ApiWire
+from lbstack.apply import Event, Outcome, apply
+from lbstack.kinds import KINDS
+from lbstack.plan.changes import Plan
+from lbstack.sandbox.app import create_app
+from lbstack.sandbox.seed import open_store
+from lbstack.sandbox.world import admin_key
+from lbstack.session import Settings, load_graph, make_plan
+from lbstack.state.model import State, renamed
+from lbstack.state.store import Store
+
+T = TypeVar("T")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--accept", action="store_true", help="rewrite golden text in place")
+
+
+class World:
+    """One stack, one embedded workspace with counted ids, one state file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.stack = folder / "stack.yaml"
+        self.workspace = open_store(None, seed=1)
+        self.app = create_app(self.workspace)
+        self.variables: dict[str, str] = {}
+        self.events: list[Event] = []
+
+    def settings(self, **more: Any) -> Settings:
+        return Settings(path=self.stack, sandbox=True, variables=self.variables, environ={}, **more)
+
+    def write(self, text: str) -> None:
+        self.stack.write_text(text)
+
+    @property
+    def store(self) -> Store:
+        return Store(self.folder / "state.json", "test", "sandbox")
+
+    @property
+    def state(self) -> State:
+        return self.store.load()
+
+    def wired(self, work: Callable[[ApiWire], Coroutine[Any, Any, T]]) -> T:
+        """Run something with a connection to the workspace."""
+
+        async def run() -> T:
+            async with ApiWire("http://sandbox/graphql", admin_key(self.workspace), app=self.app) as wire:
+                return await work(wire)
+
+        return asyncio.run(run())
+
+    def graphql(self, document: str, **variables: Any) -> dict[str, Any]:
+        """What another hand does, or sees, in the workspace."""
+
+        async def run(wire: ApiWire) -> dict[str, Any]:
+            answer = await wire.read(document, variables)
+            assert not answer.errors, answer.errors
+            assert answer.data is not None
+            return answer.data
+
+        return self.wired(run)
+
+    def plan(self, **more: Any) -> Plan:
+        settings = self.settings(**more)
+        graph = load_graph(settings)
+        return self.wired(lambda wire: make_plan(settings, graph, self.state, wire))[0]
+
+    def apply(self, plan: Plan | None = None, **more: Any) -> Outcome:
+        plan = plan or self.plan(**more)
+        self.events = []
+
+        async def run(wire: ApiWire) -> Outcome:
+            state = renamed(self.state, plan.moves)
+            state, journal = self.store.begin(replace(state, organization=plan.pins.organization))
+            outcome = await apply(plan, state, journal, KINDS, wire, emit=self.events.append)
+            journal.close()
+            self.store.save(replace(outcome.state, serial=state.serial + 1))
+            return outcome
+
+        return self.wired(run)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)

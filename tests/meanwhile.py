@@ -1,0 +1,78 @@
+"""What other hands do in a scenario: raw GraphQL, people who accept, a cloud that is set up.
+
+An event is a GraphQL document as text, or one of the mappings below. ``<dataset.teeth>`` anywhere
+in it stands for the id that state knows for that address.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from lbstack.sandbox import aws
+from lbstack.sandbox.world import accept_invite
+from lbstack.values import Address
+from tests.conftest import World
+
+ADD_ROW = """mutation($url: String!, $dataset: ID!) {
+  createDataRow(data: {rowData: $url, dataset: {connect: {id: $dataset}}}) { id }
+}"""
+ADD_LABEL = """mutation($label: String!, $project: ID!, $row: ID!) {
+  createLabel(data: {label: $label, project: {connect: {id: $project}}, dataRow: {connect: {id: $row}}}) { id }
+}"""
+
+
+def happen(world: World, event: Any) -> None:
+    """Let one event happen."""
+    event = json.loads(re.sub(r"<([a-z]+\.[^<>]+)>", lambda m: _id(world, m[1]), json.dumps(event)))
+    if isinstance(event, str):
+        world.graphql(event)
+        return
+    (verb, what), = event.items()
+    EVENTS[verb](world, what)
+
+
+def _id(world: World, text: str) -> str:
+    entry = world.state.resources[Address.parse(text)]
+    assert entry.id
+    return entry.id
+
+
+def _accept(world: World, email: str) -> None:
+    accept_invite(world.workspace, email)
+
+
+def _put_role(world: World, what: dict[str, Any]) -> None:
+    with world.workspace.transaction():
+        aws.put_role(world.workspace.conn, **what)
+
+
+def _put_bucket(world: World, what: dict[str, Any]) -> None:
+    with world.workspace.transaction():
+        aws.put_bucket(world.workspace.conn, **what)
+
+
+def _add_row(world: World, what: dict[str, str]) -> None:
+    world.graphql(ADD_ROW, **what)
+
+
+def _add_label(world: World, what: dict[str, Any]) -> None:
+    """A label in a project on a new row of a dataset: {project, dataset, label: {...}}."""
+    row = world.graphql(ADD_ROW, url="https://example.com/1.jpg", dataset=what["dataset"])["createDataRow"]["id"]
+    world.graphql(ADD_LABEL, label=json.dumps(what["label"]), project=what["project"], row=row)
+
+
+def _rest(world: World, what: dict[str, Any]) -> None:
+    """A REST call: {method, path, body}."""
+    world.wired(lambda wire: wire.rest(what["method"], what["path"], what.get("body")))
+
+
+EVENTS = {
+    "accept_invite": _accept,
+    "put_role": _put_role,
+    "put_bucket": _put_bucket,
+    "add_row": _add_row,
+    "add_label": _add_label,
+    "rest": _rest,
+}
