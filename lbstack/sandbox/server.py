@@ -103,7 +103,8 @@ def _listening(
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     if not allow_remote and not _is_loopback(host):
         raise ValueError(f"{host} is not a loopback address: others could reach the sandbox")
-    with socket.socket(family) as listener:
+    # Named in full: asyncio switches Nagle off only on sockets that say they are TCP.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         app = create_app(data, seed=seed)

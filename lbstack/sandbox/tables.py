@@ -27,6 +27,11 @@ USERS = Table(
 EVERYBODY = Clause("deleted = 0")
 
 
+def managers_only(context: Context) -> Clause:
+    """What is no project's: webhooks, invites. To others these lists are empty."""
+    return ALL if context.may(VIEW_WORKSPACE) else Clause("0")
+
+
 def _visible_projects(context: Context) -> Clause:
     if context.may(VIEW_PROJECTS):
         return ALL

@@ -12,9 +12,9 @@ from lbstack.sandbox.contract import Kind
 from lbstack.sandbox.errors import ConflictError, NotFoundError, malformed_if
 from lbstack.sandbox.kinds.member import grantable
 from lbstack.sandbox.listing import ALL, PAGE_SIZE, Clause, Table, both, cursor_clause, paging_pair
-from lbstack.sandbox.roles import BY_ID, MANAGE_MEMBERS, NONE, VIEW_WORKSPACE
+from lbstack.sandbox.roles import BY_ID, MANAGE_MEMBERS, NONE
 from lbstack.sandbox.store import Row
-from lbstack.sandbox.tables import PROJECTS, USERS
+from lbstack.sandbox.tables import PROJECTS, USERS, managers_only
 
 TABLES = (
     """CREATE TABLE IF NOT EXISTS invites (
@@ -28,7 +28,7 @@ TABLES = (
     "CREATE INDEX IF NOT EXISTS project_invites_project ON project_invites (projectId)",
 )
 
-INVITES = Table("invites", "Invite")
+INVITES = Table("invites", "Invite", visible=managers_only)
 _MOST_PER_REQUEST = 100
 
 SDL = """
@@ -80,10 +80,9 @@ extend type Mutation {
 
 def _page(among: Clause, info: Info, from_: str | None, first: int | None) -> Row:
     context = info.context
-    context.require(VIEW_WORKSPACE)
     size = PAGE_SIZE if first is None else first
     mine = Clause("organizationId = ?", [context.organization_id])
-    clause = both(mine, among, cursor_clause(context, INVITES, from_))
+    clause = both(mine, managers_only(context), among, cursor_clause(context, INVITES, from_))
     sql = f"SELECT * FROM invites WHERE {clause.sql} ORDER BY rowid LIMIT {size + 1}"
     nodes, cursor = paging_pair(context.store.rows(sql, clause.params), size)
     return {"nodes": nodes, "nextCursor": cursor}

@@ -10,14 +10,14 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from lbstack.sandbox.context import Info, mutation, to_one
+from lbstack.sandbox.context import Info, by_id, every, mutation, to_one
 from lbstack.sandbox.contract import Kind
 from lbstack.sandbox.errors import malformed_if
 from lbstack.sandbox.kinds.session import the_organization
-from lbstack.sandbox.listing import ALL, PAGING, Clause, Table
-from lbstack.sandbox.roles import MANAGE_WEBHOOKS, VIEW_WORKSPACE
+from lbstack.sandbox.listing import PAGING, Clause, Table
+from lbstack.sandbox.roles import MANAGE_WEBHOOKS
 from lbstack.sandbox.store import Row
-from lbstack.sandbox.tables import PROJECTS, USERS
+from lbstack.sandbox.tables import PROJECTS, USERS, managers_only
 
 TABLES = (
     """CREATE TABLE IF NOT EXISTS webhooks (
@@ -35,6 +35,7 @@ WEBHOOKS = Table(
         "updatedAt": "DateTime",
     },
     {"project": ("projectId", PROJECTS), "createdBy": ("createdById", USERS)},
+    visible=managers_only,
 )  # fmt: skip
 
 SDL = f"""
@@ -116,24 +117,8 @@ def _url(text: str) -> str:
     return text
 
 
-def _webhook(_: Any, info: Info, where: Row) -> Row:
-    context = info.context
-    context.require(VIEW_WORKSPACE)
-    return context.find(WEBHOOKS, where["id"])
-
-
-def _list(info: Info, among: Clause, page: Row) -> list[Row]:
-    context = info.context
-    context.require(VIEW_WORKSPACE)
-    return context.page(WEBHOOKS, **page, among=among)
-
-
 def _of_project(project: Row, info: Info, **page: Any) -> list[Row]:
-    return _list(info, Clause("projectId = ?", [project["id"]]), page)
-
-
-def _of_organization(_: Row, info: Info, **page: Any) -> list[Row]:
-    return _list(info, ALL, page)
+    return info.context.page(WEBHOOKS, **page, among=Clause("projectId = ?", [project["id"]]))
 
 
 KIND = Kind(
@@ -141,10 +126,10 @@ KIND = Kind(
     SDL,
     TABLES,
     {
-        "Query": {"webhook": _webhook},
+        "Query": {"webhook": by_id(WEBHOOKS)},
         "Mutation": {"createWebhook": _create, "updateWebhook": _update},
         "Project": {"webhooks": _of_project},
-        "Organization": {"webhooks": _of_organization},
+        "Organization": {"webhooks": every(WEBHOOKS)},
         "Webhook": {
             "topics": lambda webhook, _: json.loads(webhook["topics"]),
             "project": to_one(PROJECTS, "projectId"),
