@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from lbstack.errors import Exit, NotFound, Problem, StackError
-from lbstack.kinds.contract import Fields, Kind, Wire
+from lbstack.kinds.contract import Kind, Wire
 from lbstack.plan.changes import Action, Plan
 from lbstack.plan.schedule import Step, schedule
-from lbstack.state.model import DeposedObject, Entry, State
+from lbstack.state.model import Entry, State
 from lbstack.state.store import outputs_record, result_record
-from lbstack.values import Address, Digest, Ref, Secret, Template
+from lbstack.values import Address, Ref, Template
+from lbstack.work import Event, StepWork
 
 HEARTBEAT = 10.0
 """Seconds after which a step that is still running says so, and again."""
@@ -29,21 +30,6 @@ class Recorder(Protocol):
     """Where records go; each is durable before `add` returns."""
 
     def add(self, record: dict[str, Any]) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What happened: ``start``, ``still``, ``said``, ``done``, ``failed`` or ``skipped``.
-
-    `seconds` since the step's start; `text` is a line for the reader; `problems` why it failed.
-    """
-
-    type: str
-    step: Step
-    seconds: float = 0.0
-    text: str = ""
-    id: str | None = None
-    problems: tuple[Problem, ...] = ()
 
 
 @dataclass
@@ -153,7 +139,7 @@ class _Run:
         self.emit(Event("start", step, id=step.id))
         self.journal.add({"intent": step.verb, "address": str(step.address), "id": step.id})
         heart = asyncio.create_task(self._beat(step, started))
-        work = _StepWork(self, step, started)
+        work = StepWork(self, step, started)
         try:
             await self._carry_out(step, work)
         except StackError as error:
@@ -178,7 +164,7 @@ class _Run:
             await asyncio.sleep(HEARTBEAT)
             self.emit(Event("still", step, time.monotonic() - started))
 
-    async def _carry_out(self, step: Step, work: _StepWork) -> None:
+    async def _carry_out(self, step: Step, work: StepWork) -> None:
         kind = self.kinds[step.address.kind]
         if step.verb == "create":
             work.finish(await kind.create(work, work.want))
@@ -190,6 +176,10 @@ class _Run:
             if step.verb != "forget":
                 await _retire(kind, work, step)
             work.gone()
+
+    @property
+    def state(self) -> State:
+        return self.outcome.state
 
     def resolve(self, owner: Address, value: Any) -> Any:
         """A wish with every reference as the id or attribute that state now holds."""
@@ -230,136 +220,9 @@ class _Run:
             self.outcome.state = replace(self.outcome.state, outputs=outputs)
 
 
-def visible(attributes: Mapping[str, Any]) -> Fields:
-    """Attributes without a kind's own notes (names that begin with an underscore)."""
-    return {name: value for name, value in attributes.items() if not name.startswith("_")}
-
-
-async def _retire(kind: Kind, work: _StepWork, step: Step) -> None:
+async def _retire(kind: Kind, work: StepWork, step: Step) -> None:
     assert step.id is not None
     try:
         await kind.delete(work, step.id, dict(step.attributes))
     except NotFound:
         work.say("was already gone")
-
-
-class _StepWork:
-    """What a kind sees of the step it carries out; keeps the entry that the step builds up."""
-
-    def __init__(self, run: _Run, step: Step, started: float) -> None:
-        self._run, self._step, self._started = run, step, started
-        self._before = run.outcome.state.resources.get(step.address)
-        self._entry: Entry | None = None
-        self.address = step.address
-        self.wire = run.wire
-        self.organization = run.plan.pins.organization
-        self.memory: Fields = dict(self._before.memory) if self._before else {}
-        raw = (step.change.want or {}) if step.change else {}
-        self._raw = raw
-        self.want: Fields = {} if step.tears else {n: run.resolve(step.address, v) for n, v in raw.items()}
-
-    # what a kind calls
-
-    def made(self, id: str, **attributes: Any) -> None:
-        deposed = self._before.deposed if self._before else ()
-        if self._before and self._before.id and self._step.change and self._step.change.before is not None:
-            deposed = (*deposed, DeposedObject(self._before.id, visible(self._step.change.before)))
-        known = {name: self._remembered(name, value) for name, value in attributes.items()}
-        self._entry = Entry(
-            id,
-            known,
-            self.memory,
-            self._needs,
-            deposed,
-            tuple(name for name in self.want if name not in known),
-            self._protected,
-        )
-        self._run.remember(self.address, self._entry)
-
-    def renamed(self, id: str) -> None:
-        self._entry = replace(self._current(), id=id)
-        self._run.remember(self.address, self._entry)
-
-    def did(self, *names: str) -> None:
-        entry = self._current()
-        known = {n: self._remembered(n, self.want[n]) for n in names if n in self.want}
-        self._entry = replace(
-            entry,
-            attributes={**entry.attributes, **known},
-            unfinished=tuple(n for n in entry.unfinished if n not in names),
-        )
-        self._run.remember(self.address, self._entry)
-
-    def say(self, text: str) -> None:
-        self._run.emit(Event("said", self._step, time.monotonic() - self._started, text=text))
-
-    # what the run calls
-
-    def finish(self, returned: Fields) -> None:
-        """The step succeeded: everything wanted is so, beside what the service set."""
-        wanted = {name: self._remembered(name, value) for name, value in self.want.items()}
-        kept = {
-            n: v for n, v in self._current().attributes.items() if n in self._kind.computed or n in wanted
-        }
-        entry = replace(
-            self._current(),
-            attributes={**kept, **wanted, **returned},
-            memory=self.memory,
-            needs=self._needs,
-            unfinished=(),
-            protected=self._protected,
-        )
-        self._run.remember(self.address, entry)
-
-    def give_up(self) -> None:
-        """The step failed: what of it is in doubt is remembered as unfinished."""
-        if self._step.tears or (self._before is None and self._entry is None):
-            return
-        entry, change = self._current(), self._step.change
-        if self._step.verb == "update" and change:
-            done = {n for n, v in self.want.items() if self._entry and entry.attributes.get(n) == v}
-            entry = replace(entry, unfinished=tuple(sorted({*entry.unfinished, *change.changed} - done)))
-        self._run.remember(self.address, replace(entry, memory=self.memory))
-
-    def gone(self) -> None:
-        """The object is retired: forget it, or that it was deposed."""
-        entry = self._before
-        if entry is None:
-            return
-        if self._step.verb == "destroy":
-            left = tuple(item for item in entry.deposed if item.id != self._step.id)
-            remains = replace(entry, deposed=left)
-        else:
-            remains = replace(entry, id=None)
-        keep = remains.id is not None or remains.deposed
-        self._run.remember(self.address, remains if keep else None)
-
-    def _current(self) -> Entry:
-        if self._entry is not None:
-            return self._entry
-        if self._before is None:
-            raise AssertionError("a kind must say what it made")
-        return self._before
-
-    @property
-    def _kind(self) -> Kind:
-        return self._run.kinds[self.address.kind]
-
-    @property
-    def _needs(self) -> tuple[Address, ...]:
-        return self._step.change.needs if self._step.change else ()
-
-    @property
-    def _protected(self) -> bool:
-        return bool(self._step.change and self._step.change.protected)
-
-    def _remembered(self, name: str, value: Any) -> Any:
-        """A value as state keeps it: secrets as digests only."""
-        raw = self._raw.get(name)
-        if isinstance(raw, Secret) or isinstance(value, Secret):
-            secret = raw if isinstance(raw, Secret) else value
-            return self._run.outcome.state.digest(self.address, secret)
-        return value
-
-
-__all__ = ["Digest", "Event", "Outcome", "apply"]

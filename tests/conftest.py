@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 from lbstack.api.wire import ApiWire
-from lbstack.apply import Event, Outcome, apply
+from lbstack.apply import Outcome, apply
 from lbstack.kinds import KINDS
 from lbstack.plan.changes import Plan
 from lbstack.sandbox.app import create_app
@@ -20,6 +20,7 @@ from lbstack.sandbox.world import admin_key
 from lbstack.session import Settings, load_graph, make_plan
 from lbstack.state.model import State, renamed
 from lbstack.state.store import Store
+from lbstack.work import Event
 
 T = TypeVar("T")
 

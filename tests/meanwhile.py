@@ -19,7 +19,9 @@ ADD_ROW = """mutation($url: String!, $dataset: ID!) {
   createDataRow(data: {rowData: $url, dataset: {connect: {id: $dataset}}}) { id }
 }"""
 ADD_LABEL = """mutation($label: String!, $project: ID!, $row: ID!) {
-  createLabel(data: {label: $label, project: {connect: {id: $project}}, dataRow: {connect: {id: $row}}}) { id }
+  createLabel(
+    data: {label: $label, project: {connect: {id: $project}}, dataRow: {connect: {id: $row}}}
+  ) { id }
 }"""
 
 
@@ -29,7 +31,7 @@ def happen(world: World, event: Any) -> None:
     if isinstance(event, str):
         world.graphql(event)
         return
-    (verb, what), = event.items()
+    ((verb, what),) = event.items()
     EVENTS[verb](world, what)
 
 
@@ -59,7 +61,9 @@ def _add_row(world: World, what: dict[str, str]) -> None:
 
 def _add_label(world: World, what: dict[str, Any]) -> None:
     """A label in a project on a new row of a dataset: {project, dataset, label: {...}}."""
-    row = world.graphql(ADD_ROW, url="https://example.com/1.jpg", dataset=what["dataset"])["createDataRow"]["id"]
+    row = world.graphql(ADD_ROW, url="https://example.com/1.jpg", dataset=what["dataset"])["createDataRow"][
+        "id"
+    ]
     world.graphql(ADD_LABEL, label=json.dumps(what["label"]), project=what["project"], row=row)
 
 

@@ -59,8 +59,7 @@ class Golden:
     def write(self) -> None:
         text = self.path.read_text()
         for start, end, block in sorted(self.edits, reverse=True):
-            tail = text[end:]
-            text = text[:start] + block + (tail if tail.startswith("\n") or not tail else tail)
+            text = text[:start] + block + text[end:]
         if self.edits:
             self.path.write_text(text)
 

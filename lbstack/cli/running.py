@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from lbstack import live
-from lbstack.apply import Event, Outcome, apply
+from lbstack.apply import Outcome, apply
 from lbstack.errors import Exit, StackError, UsageError
 from lbstack.kinds import KINDS
 from lbstack.plan import guards, saved
@@ -27,6 +27,7 @@ from lbstack.render.words import NO_CHANGES, summary, value
 from lbstack.session import Settings, load_graph, make_plan, open_store, open_wire
 from lbstack.state.model import State, renamed
 from lbstack.state.store import Store
+from lbstack.work import Event
 
 
 def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: bool) -> int:

@@ -28,11 +28,19 @@ def differences(
         if before == after and not (keyed and _order(before) != _order(after)):
             continue
         immutable = kind.role(name, Immutable)
-        replaces = immutable is not None and (used or not immutable.once_used)
+        if immutable is not None and immutable.once_used and not used:
+            immutable = None
         unordered = kind.role(name, Unordered) is not None
         for change in _sets(name, before, after) if unordered else _nested(name, before, after, keyed):
-            found.append(replace(change, replaces=replaces))
+            found.append(replace(change, replaces=_replaces(immutable, change)))
     return found
+
+
+def _replaces(immutable: Immutable | None, change: FieldChange) -> bool:
+    """Whether a change is to what cannot be changed: the field, or those of its parts that the role names."""
+    if immutable is None or not immutable.parts:
+        return immutable is not None
+    return len(change.path) == 1 or change.path[1] in immutable.parts
 
 
 def _order(value: Any) -> Any:

@@ -137,7 +137,7 @@ class _Making:
         if entry.id and not kind.deletable:
             self.problems.append(
                 Problem(
-                    f"{address} ({entry.id}) is gone from the workspace, and lbstack never makes it anew by itself",
+                    f"{address} ({entry.id}) is gone from the workspace and is never made anew by itself",
                     f"{kind.kept} To make another, remove it from state: lbstack state rm {address}",
                     resource.source,
                     address,

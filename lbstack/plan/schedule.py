@@ -49,7 +49,6 @@ def schedule(plan: Plan) -> list[Step]:
             dependents.setdefault(need, []).append(change.address)
     steps = [_build(change, builds) for change in _needs_first(builds)]
     steps += [_tear(change, builds, tears, dependents) for change in _dependents_first(tears, dependents)]
-    left = [item for item in plan.deposed]
     return steps + [
         Step(
             f"destroy {d.address} {d.id}",
@@ -60,7 +59,7 @@ def schedule(plan: Plan) -> list[Step]:
             d.attributes,
             tuple(_build_name(a) for a in dependents.get(d.address, ()) if a in builds),
         )
-        for d in left
+        for d in plan.deposed
     ]
 
 

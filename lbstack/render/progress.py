@@ -12,7 +12,8 @@ from lbstack.render.text import Line
 from lbstack.render.words import safe, seconds
 
 if TYPE_CHECKING:
-    from lbstack.apply import Event, Outcome
+    from lbstack.apply import Outcome
+    from lbstack.work import Event
 
 PATIENCE = 1.0
 """Seconds of refreshing before a bar appears."""

@@ -125,15 +125,13 @@ def _order(keys: list[Any]) -> str:
 
 def _output_lines(plan: Plan) -> Iterator[Line]:
     for change in plan.outputs:
+        before, after = (value(item, plan.names) for item in (change.before, change.after))
         if change.before is ABSENT:
-            yield (f"  + {change.name} = {value(change.after, plan.names)}", "add")
+            yield (f"  + {change.name} = {after}", "add")
         elif change.after is ABSENT:
-            yield (f"  - {change.name} = {value(change.before, plan.names)}", "destroy")
+            yield (f"  - {change.name} = {before}", "destroy")
         else:
-            yield (
-                f"  ~ {change.name} = {value(change.before, plan.names)} -> {value(change.after, plan.names)}",
-                "change",
-            )
+            yield (f"  ~ {change.name} = {before} -> {after}", "change")
 
 
 def drift_lines(plan: Plan) -> Iterator[Line]:

@@ -47,7 +47,7 @@ def value(item: Any, names: Mapping[str, Address] | None = None) -> str:
         return _cut("{" + inside + "}")
     if isinstance(item, (list, tuple)):
         return _cut("[" + ", ".join(value(v, names) for v in item) + "]")
-    return json.dumps(item)
+    return json.dumps(item, default=str)
 
 
 def quoted(text: str) -> str:
