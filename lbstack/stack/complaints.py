@@ -1,0 +1,153 @@
+"""pydantic's errors in plain words, each at its place in the file.
+
+An error's ``loc`` names the branches of unions beside keys and indices; what is no key of the
+file is skipped. Of a union's branches only those that looked deepest are told: who wrote a
+mapping does not need to hear that it is no string.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from lbstack.kinds.contract import holds_unset
+from lbstack.stack.problems import Problems, shown
+from lbstack.stack.tree import Item, List, Map, locate
+from lbstack.values import Secret, Source
+
+Path = tuple[str | int, ...]
+
+
+class _Complaint(NamedTuple):
+    """An error: the part of its ``loc`` that is in the file, the union branch it came from."""
+
+    path: Path
+    depth: int
+    fork: Path
+    branch: str | int | None
+    text: str
+    detail: str
+    at_key: bool
+
+
+def complain(
+    error: ValidationError,
+    item: Item,
+    name: str,
+    problems: Problems,
+    spec: type[BaseModel],
+    also: Sequence[str] = (),
+) -> None:
+    """Turn a validation error of a body into problems; `name` is the body's, as in ``datasets.teeth``.
+
+    What is wrong with a variable without a value is not told: it may have one when it counts.
+    """
+    found: dict[Path, list[_Complaint]] = {}
+    for complaint in _deepest(list(_complaints(error, item, name, problems, spec, also))):
+        found.setdefault(
+            complaint.path if not complaint.at_key else (*complaint.path, complaint.text), []
+        ).append(complaint)
+    for group in found.values():
+        first = group[0]
+        texts = " or ".join(dict.fromkeys(complaint.text for complaint in group))
+        where = "" if first.at_key else f"{_dotted(name, first.path)} "
+        place = locate(item, first.path, key=first.at_key)
+        problems.add(f"{where}{texts}", first.detail, place)
+
+
+def refuse_secret(secret: Secret, place: Source, problems: Problems) -> None:
+    """Say that a secret stands where it would be shown."""
+    problems.add(
+        f"secret variable {shown(secret.variable)} stands in a field that takes no secret",
+        "a secret must be the whole value of a field that takes one",
+        place,
+    )
+
+
+def _complaints(
+    error: ValidationError,
+    item: Item,
+    name: str,
+    problems: Problems,
+    spec: type[BaseModel],
+    also: Sequence[str],
+) -> Iterator[_Complaint]:
+    for one in error.errors(include_url=False):
+        kind, given, loc = one["type"], one["input"], one["loc"]
+        path, fork, branch = _path(item.value, loc)
+        if kind == "missing":
+            text = f"{_dotted(name, path)} has no {loc[-1]}"
+            yield _Complaint(path, len(path) + 1, fork, branch, text, f"add {loc[-1]}: …", True)
+        elif kind == "extra_forbidden":
+            known = [*spec.model_fields, *also] if len(path) == 1 else _names(spec)
+            text = f"unknown key {shown(path[-1])} in {_dotted(name, path[:-1])}"
+            yield _Complaint(path, len(path), fork, branch, text, problems.near(path[-1], known), True)
+        elif isinstance(given, Secret):
+            refuse_secret(given, locate(item, path), problems)
+        elif not holds_unset(given):
+            yield _Complaint(path, len(path), fork, branch, _words(one["msg"]), _detail(one, problems), False)
+
+
+def _path(value: Any, loc: Path) -> tuple[Path, Path, str | int | None]:
+    """The part of a ``loc`` that is in the file; where it left it first, and by which branch."""
+    path: list[str | int] = []
+    fork: Path | None = None
+    branch: str | int | None = None
+    for step in loc:
+        inner = step in value if type(value) is Map else type(value) is List and step in range(len(value))
+        if inner:
+            value = value[step]
+            path.append(step)
+        elif fork is None:
+            fork, branch = tuple(path), step
+    return tuple(path), tuple(path) if fork is None else fork, branch
+
+
+def _deepest(complaints: list[_Complaint]) -> list[_Complaint]:
+    """Without the branches of a union that gave up earlier than another."""
+    depths: dict[Path, dict[str | int, int]] = {}
+    for one in complaints:
+        if one.branch is not None:
+            branches = depths.setdefault(one.fork, {})
+            branches[one.branch] = max(one.depth, branches.get(one.branch, 0))
+    best = {fork: max(branches.values()) for fork, branches in depths.items()}
+    return [c for c in complaints if c.branch is None or depths[c.fork][c.branch] == best[c.fork]]
+
+
+def _words(message: str) -> str:
+    """pydantic's message as the end of a sentence that begins with the field's name."""
+    text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ").removeprefix("Input ")
+    return text if text.startswith("should ") or text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
+def _detail(error: Mapping[str, Any], problems: Problems) -> str:
+    """For a word out of a fixed set: the nearest."""
+    if error["type"] not in ("literal_error", "enum") or not isinstance(error["input"], str):
+        return ""
+    expected = re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
+    folded = {word.casefold(): word for word in expected}
+    hint = problems.near(error["input"].casefold(), folded)
+    return re.sub(r"'(.*)'", lambda m: repr(folded.get(m[1], m[1])), hint)
+
+
+def _dotted(name: str, path: Path) -> str:
+    return ".".join([name, *(str(step) if len(str(step)) < 60 else f"{str(step)[:59]}…" for step in path)])
+
+
+def _names(spec: type[BaseModel], seen: frozenset[type] = frozenset()) -> list[str]:
+    """The fields of a model and of the models inside it."""
+    found: list[str] = []
+
+    def walk(annotation: Any) -> None:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in seen:
+            found.extend(_names(annotation, seen | {annotation}))
+        for part in get_args(annotation):
+            walk(part)
+
+    for name, info in spec.model_fields.items():
+        found.append(info.alias or name)
+        walk(info.annotation)
+    return list(dict.fromkeys(found))
