@@ -2,10 +2,12 @@
 
 from lbstack.kinds.contract import Kind
 from lbstack.kinds.dataset import Dataset
+from lbstack.kinds.webhook import Webhook
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Dataset(),
+        Webhook(),
     )
 }

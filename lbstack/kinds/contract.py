@@ -13,8 +13,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Protocol, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic import WrapValidator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WrapValidator,
+)
 from pydantic_core import PydanticCustomError, core_schema
 
 from lbstack.errors import Problem
@@ -30,10 +37,12 @@ Fields = dict[str, Any]
 class Immutable:
     """The service cannot change this field: another value replaces the object.
 
-    With `once_used` it can, until the object holds labels or rows.
+    With `once_used` it can, until the object holds labels or rows. With `parts`, of a mapping only
+    the parts of these names cannot be changed.
     """
 
     once_used: bool = False
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,6 +142,18 @@ def _lower(value: Any) -> Any:
 
 
 LowerCase = BeforeValidator(_lower)
+
+
+def _distinct(value: list[Any]) -> list[Any]:
+    for index, item in enumerate(value):
+        if item in value[:index]:
+            name = item.address.key if isinstance(item, Ref) else item
+            raise PydanticCustomError("distinct", "names {name} twice", {"name": str(name)})
+    return value
+
+
+Distinct = AfterValidator(_distinct)
+"""A list in which nothing may stand twice."""
 
 
 class Spec(BaseModel):
@@ -278,7 +299,9 @@ class Kind:
 
     def wanted(self, key: str, spec: Spec) -> Fields:
         """The fields that a spec manages, normalised. Only what was written, plus what that implies."""
-        return {name: getattr(spec, name) for name in type(spec).model_fields if name in spec.model_fields_set}
+        return {
+            name: getattr(spec, name) for name in type(spec).model_fields if name in spec.model_fields_set
+        }
 
     def check(self, key: str, want: Fields, find: Callable[[Ref], Fields | None]) -> list[tuple[str, str]]:
         """What is wrong with a resource beside others of its stack, as (field, summary), offline.

@@ -20,11 +20,11 @@ def by_id_ask(root: str, selection: str, id: str, cost: int = 1) -> Ask:
     return Ask(f"{root}(where: {{id: $id}}) {{ {selection} }}", {"id": ("ID!", id)}, cost)
 
 
-def page_ask(root: str, selection: str, skip: int, where: str = "where: {deleted: false}, ", cost: int = PAGE) -> Ask:
+def page_ask(
+    root: str, selection: str, skip: int, where: str = "where: {deleted: false}, ", cost: int = PAGE
+) -> Ask:
     """Read one page of a list that is paged by offset."""
-    return Ask(
-        f"{root}({where}skip: $skip, first: {PAGE}) {{ {selection} }}", {"skip": ("Int!", skip)}, cost
-    )
+    return Ask(f"{root}({where}skip: $skip, first: {PAGE}) {{ {selection} }}", {"skip": ("Int!", skip)}, cost)
 
 
 def listed_then_by_id(
@@ -44,7 +44,9 @@ def listed_then_by_id(
     if pages and len(ids) >= WORTH_LISTING:
         wanted = set(ids)
         for reply in (yield [pages(skip) for skip in range(0, len(ids), PAGE)]):
-            found.update((n["id"], n) for n in ([] if reply.too_complex else nodes(reply.data)) if n["id"] in wanted)
+            found.update(
+                (n["id"], n) for n in ([] if reply.too_complex else nodes(reply.data)) if n["id"] in wanted
+            )
     rest = [id for id in ids if id not in found]
     if rest:
         for id, reply in zip(rest, (yield [one(id) for id in rest]), strict=True):

@@ -1,0 +1,141 @@
+"""Webhooks: a URL that hears of events in one project, or in the whole organisation.
+
+API reference 1.6 (operations), 2.2 (topics), 6.2 (INACTIVE is how one goes), 6.3 (what may change).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from lbstack.kinds.contract import (
+    Ask,
+    Distinct,
+    Fields,
+    Immutable,
+    Kind,
+    Live,
+    Reading,
+    RefTo,
+    SecretText,
+    Spec,
+    Text,
+    Tracked,
+    Unordered,
+    UpperCase,
+    Work,
+    WriteOnly,
+)
+from lbstack.kinds.reading import PAGE, by_id_ask, listed_then_by_id, settle
+from lbstack.values import Ref
+
+CREATE = """mutation CreateWebhook($topics: [WebhookTopic!]!, $url: String!, $secret: String!) {
+  createWebhook(data: {topics: {set: $topics}, url: $url, secret: $secret}) { id }
+}"""
+CREATE_IN_PROJECT = """mutation CreateProjectWebhook(
+  $project: ID!, $topics: [WebhookTopic!]!, $url: String!, $secret: String!
+) {
+  createWebhook(data: {project: {id: $project}, topics: {set: $topics}, url: $url, secret: $secret}) { id }
+}"""
+UPDATE = """mutation UpdateWebhook($id: ID!, $topics: [WebhookTopic!]!, $url: String!) {
+  updateWebhook(where: {id: $id}, data: {topics: {set: $topics}, url: $url}) { id }
+}"""
+DELETE = """mutation DeleteWebhook($id: ID!) {
+  updateWebhook(where: {id: $id}, data: {status: INACTIVE}) { id }
+}"""
+SELECTION = "id url status topics project { id }"
+
+Topic = Annotated[
+    Literal[
+        "LABEL_CREATED",
+        "LABEL_UPDATED",
+        "LABEL_DELETED",
+        "REVIEW_CREATED",
+        "REVIEW_UPDATED",
+        "REVIEW_DELETED",
+        "WORKFLOW_ACTION",
+    ],
+    UpperCase,
+]
+
+
+class WebhookSpec(Spec):
+    """A URL that is told of events."""
+
+    project: Annotated[str, RefTo("project"), Immutable()] | None = Field(
+        None, description="The project whose events are told; absent or null: the whole organisation"
+    )
+    url: Text = Field(description="Where events are posted")
+    topics: Annotated[list[Topic], Unordered(), Distinct] = Field(
+        min_length=1, description="The events that are told"
+    )
+    secret: Annotated[SecretText, Immutable(), WriteOnly()] = Field(
+        description="Signs what is posted; another secret makes another webhook"
+    )
+
+
+class Webhook(Kind):
+    """Never deleted, only made INACTIVE; project and secret cannot be changed."""
+
+    name, plural, Spec = "webhook", "webhooks", WebhookSpec
+
+    def wanted(self, key: str, spec: Spec) -> Fields:
+        want = super().wanted(key, spec)
+        # To leave the project out says something: the whole organisation.
+        return {"project": None, **want}
+
+    def check(self, key: str, want: Fields, find: Callable[[Ref], Fields | None]) -> list[tuple[str, str]]:
+        url = want.get("url")
+        if isinstance(url, str) and not _is_url(url):
+            return [("url", "url should be an http:// or https:// URL")]
+        return []
+
+    def read(self, tracked: Sequence[Tracked]) -> Reading:
+        raw = yield from listed_then_by_id(
+            tracked,
+            _page,
+            lambda data: list(data["webhooks"]),
+            lambda id: by_id_ask("webhook", SELECTION, id),
+        )
+        # INACTIVE and REVOKED webhooks stay in every list; to us they are gone (API reference 6.2).
+        alive = {id: node if node and node["status"] == "ACTIVE" else None for id, node in raw.items()}
+        return settle(tracked, alive, _live)
+
+    async def create(self, work: Work, want: Fields) -> Fields:
+        data = {"topics": want["topics"], "url": want["url"], "secret": want["secret"].reveal()}
+        if want["project"] is None:
+            answer = await work.wire.mutate(CREATE, **data)
+        else:
+            answer = await work.wire.mutate(CREATE_IN_PROJECT, project=want["project"], **data)
+        work.made(answer["createWebhook"]["id"], **want)
+        return {}
+
+    async def update(self, work: Work, id: str, have: Fields, want: Fields, changed: set[str]) -> Fields:
+        now = {**have, **want}
+        await work.wire.mutate(UPDATE, id=id, topics=now["topics"], url=now["url"])
+        return {}
+
+    async def delete(self, work: Work, id: str, have: Fields) -> None:
+        await work.wire.mutate(DELETE, id=id)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
+    return whole and not any(char.isspace() for char in text)
+
+
+def _page(skip: int) -> Ask:
+    text = f"organization {{ webhooks(skip: $skip, first: {PAGE}) {{ {SELECTION} }} }}"
+    return Ask(text, {"skip": ("Int!", skip)}, PAGE)
+
+
+def _live(node: dict[str, Any]) -> Live:
+    project = (node["project"] or {}).get("id")
+    return Live(node["id"], {"project": project, "url": node["url"], "topics": list(node["topics"])})
