@@ -230,3 +230,18 @@ def test_every_answer_tells_the_time(box: Workspace) -> None:
     assert (
         box.client.post("/graphql", json={"query": ME}, headers=box.headers).headers["date"].endswith("GMT")
     )
+
+
+@pytest.mark.parametrize("depth", [50, 400, 5_000])
+def test_a_filter_nested_without_end_is_answered_or_refused(box: Workspace, depth: int) -> None:
+    where: Any = {"name": "x"}
+    for _ in range(depth):
+        where = {"AND": [where]}
+    query = "query ($w: DatasetWhereInput) { datasets(where: $w) { id } }"
+    try:
+        text = json.dumps({"query": query, "variables": {"w": where}})
+    except RecursionError:
+        text = '{"query": "%s", "variables": {"w": %s}}' % (query, '{"AND":[' * depth + "{}" + "]}" * depth)  # noqa: UP031
+    status, body = post(box, text.encode())
+    assert status in (200, 400)
+    assert "errors" in body or body["data"] == {"datasets": []}

@@ -1,30 +1,38 @@
 """What a workspace holds: one file a kind, one line a kind here.
 
 A kind's module ends in ``KIND`` (see ``contract.Kind``): its tables, its SDL, its resolvers and its
-REST routes. Nothing else in the sandbox names a kind.
+REST routes. Nothing else in the sandbox lists the kinds.
 """
 
-from importlib import import_module
-from importlib.util import find_spec
-
 from lbstack.sandbox.contract import Kind
-
-_NAMES = (
-    "session",
-    "dataset",
-    "data_row",
-    "integration",
-    "ontology",
-    "project",
-    "attachment",
-    "editor",
-    "review",
-    "label",
-    "member",
-    "invite",
-    "webhook",
+from lbstack.sandbox.kinds import (
+    attachment,
+    data_row,
+    dataset,
+    editor,
+    integration,
+    invite,
+    label,
+    member,
+    ontology,
+    project,
+    review,
+    session,
+    webhook,
 )
 
-KINDS: tuple[Kind, ...] = tuple(
-    import_module(f"{__name__}.{name}").KIND for name in _NAMES if find_spec(f"{__name__}.{name}")
+KINDS: tuple[Kind, ...] = (
+    session.KIND,
+    dataset.KIND,
+    data_row.KIND,
+    integration.KIND,
+    ontology.KIND,
+    project.KIND,
+    attachment.KIND,
+    editor.KIND,
+    review.KIND,
+    label.KIND,
+    member.KIND,
+    invite.KIND,
+    webhook.KIND,
 )
