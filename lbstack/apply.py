@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from graphlib import TopologicalSorter
 from typing import Any, Protocol
 
 from lbstack.errors import Exit, NotFound, Problem, StackError
@@ -76,16 +78,17 @@ async def apply(
 
 def _adopt_facts(plan: Plan, state: State, journal: Recorder) -> State:
     """Remember what needs no request: what the refresh found as wanted, and who depends on whom."""
+    resources = dict(state.resources)
     for change in plan.changes:
-        entry = state.resources.get(change.address)
+        entry = resources.get(change.address)
         if change.action is not Action.NOOP or entry is None:
             continue
-        known = {k: v for k, v in (change.after or {}).items() if k != "id"}
+        known = {name: value for name, value in (change.after or {}).items() if name != "id"}
         facts = replace(entry, id=change.id, attributes=known, needs=change.needs, protected=change.protected)
         if facts != entry:
-            state = state.with_entry(change.address, facts)
+            resources[change.address] = facts
             journal.add(result_record(change.address, facts))
-    return state
+    return replace(state, resources=resources)
 
 
 @dataclass
@@ -100,39 +103,39 @@ class _Run:
     emit: Callable[[Event], None]
     stop: Callable[[], bool]
     parallelism: int
+    broken: dict[str, Address] = field(default_factory=dict)
+    known: dict[Address, Entry] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # The state of a run changes in place: a copy a step would cost the square of their number.
+        self.known = dict(self.outcome.state.resources)
+        self.outcome.state = replace(self.outcome.state, resources=self.known)
 
     async def all(self, steps: list[Step]) -> None:
         """Carry steps out as soon as what they wait for is done, `parallelism` at a time."""
-        waiting = {step.name: {name for name in step.after if self._pending(name, steps)} for step in steps}
         by_name = {step.name: step for step in steps}
-        running: dict[asyncio.Task[bool], Step] = {}
-        ready = [step for step in steps if not waiting[step.name]]
-        while ready or running:
+        order = TopologicalSorter({s.name: [n for n in s.after if n in by_name] for s in steps})
+        order.prepare()
+        ready: deque[str] = deque()
+        running: dict[asyncio.Task[bool], str] = {}
+        while order.is_active():
+            ready.extend(order.get_ready())
             while ready and len(running) < self.parallelism:
-                step = ready.pop(0)
-                running[asyncio.create_task(self.one(step))] = step
+                name = ready.popleft()
+                running[asyncio.create_task(self.one(by_name[name]))] = name
             finished, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in finished:
-                name = running.pop(task).name
+                order.done(running.pop(task))
                 task.result()
-                for other, names in waiting.items():
-                    if name in names:
-                        names.discard(name)
-                        ready += [] if names else [by_name[other]]
-
-    @staticmethod
-    def _pending(name: str, steps: list[Step]) -> bool:
-        return any(step.name == name for step in steps)
 
     async def one(self, step: Step) -> bool:
         """One step, from its intent to its result; never raises for what the service does."""
-        blocker = next(
-            (s for s in [*self.outcome.failed, *self.outcome.skipped] if s.name in step.after), None
-        )
+        blocker = next((self.broken[name] for name in step.after if name in self.broken), None)
         if blocker or self.stop():
             self.outcome.stopped = self.outcome.stopped or not blocker
             self.outcome.skipped.append(step)
-            why = f"{blocker.address} failed" if blocker else "stopped"
+            self.broken[step.name] = step.address
+            why = f"{blocker} failed" if blocker else "stopped"
             self.emit(Event("skipped", step, text=why))
             return False
         started = time.monotonic()
@@ -145,6 +148,7 @@ class _Run:
         except StackError as error:
             work.give_up()
             self.outcome.failed.append(step)
+            self.broken[step.name] = step.address
             self.outcome.exit = (
                 max(self.outcome.exit, error.exit)
                 if error.exit != Exit.ERROR
@@ -200,7 +204,10 @@ class _Run:
     def remember(self, address: Address, entry: Entry | None) -> None:
         """Make what is now known of a resource durable."""
         self.journal.add(result_record(address, entry))
-        self.outcome.state = self.outcome.state.with_entry(address, entry)
+        if entry is None:
+            self.known.pop(address, None)
+        else:
+            self.known[address] = entry
 
     def settle_outputs(self) -> None:
         """Outputs as far as they can be told; one that cannot keeps what it was."""
