@@ -129,7 +129,10 @@ class _Making:
         return want
 
     def _awaits(self, address: Address) -> str | None:
-        return self.kinds[address.kind].awaiting(self.after.get(address, {}))
+        live = self.snapshot.resources.get(address)  # tells what the stack leaves unmanaged
+        return self.kinds[address.kind].awaiting(
+            {**(live.attributes if live else {}), **self.after.get(address, {})}
+        )
 
     def _create(self, resource: Resource, entry: Entry, want: Fields, bound: Fields) -> Change:
         address = resource.address
@@ -170,7 +173,7 @@ class _Making:
         return Change(
             address,
             action,
-            _reason(fields, have, entry),
+            _reason(kind, fields, have, entry),
             live.id,
             before={**live.attributes, **have},
             after={**{k: v for k, v in have.items() if k in bound}, **kept, **bound, "id": id},
@@ -200,7 +203,7 @@ class _Making:
                 address,
                 Action.FORGET if forget else Action.DELETE,
                 reason,
-                entry.id,
+                live.id if live else entry.id,
                 before={**entry.attributes, **(live.attributes if live else {})},
                 needed=entry.needs,
                 memory=entry.memory,
@@ -266,11 +269,13 @@ def _unfinished(entry: Entry, bound: Fields, fields: list[FieldChange]) -> list[
     ]
 
 
-def _reason(fields: list[FieldChange], have: Fields, entry: Entry) -> str:
+def _reason(kind: Kind, fields: list[FieldChange], have: Fields, entry: Entry) -> str:
     """Why, in words: whether somebody else's change is among what is to be set right."""
     for line in fields:
         name = line.path[0]
-        if name in entry.attributes and not line.note and have.get(name) != entry.attributes[name]:
+        if name not in entry.attributes or line.note:
+            continue
+        if differences(kind, {name: entry.attributes[name]}, have, used=False):
             return CHANGED
     return ""
 
