@@ -203,6 +203,8 @@ class _Run:
 
     def remember(self, address: Address, entry: Entry | None) -> None:
         """Make what is now known of a resource durable."""
+        if self.known.get(address) == entry:
+            return
         self.journal.add(result_record(address, entry))
         if entry is None:
             self.known.pop(address, None)
