@@ -1,0 +1,1 @@
+"""Ontologies: tools, classifications and options, nested to any depth, edited piece by piece."""
