@@ -91,9 +91,9 @@ class StepWork:
         self._entry = replace(self._current(), id=id)
         self._run.remember(self.address, self._entry)
 
-    def did(self, *names: str) -> None:
+    def did(self, *names: str, **now: Any) -> None:
         entry = self._current()
-        known = {n: self._remembered(n, self.want[n]) for n in names if n in self.want}
+        known = {n: self._remembered(n, self.want[n]) for n in names if n in self.want} | now
         self._entry = replace(
             entry,
             attributes={**entry.attributes, **known},

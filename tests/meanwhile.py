@@ -46,13 +46,19 @@ def _accept(world: World, email: str) -> None:
 
 
 def _put_role(world: World, what: dict[str, Any]) -> None:
-    with world.workspace.transaction():
-        aws.put_role(world.workspace.conn, **what)
+    aws.put_role(world.workspace.conn, **what)
 
 
 def _put_bucket(world: World, what: dict[str, Any]) -> None:
-    with world.workspace.transaction():
-        aws.put_bucket(world.workspace.conn, **what)
+    aws.put_bucket(world.workspace.conn, **what)
+
+
+def _put_gcp_bucket(world: World, what: dict[str, str]) -> None:
+    aws.put_gcp_bucket(world.workspace.conn, what["name"], [what["reader"]])
+
+
+def _put_azure_container(world: World, what: dict[str, str]) -> None:
+    aws.put_azure_container(world.workspace.conn, what["url"], [what["reader"]])
 
 
 def _add_row(world: World, what: dict[str, str]) -> None:
@@ -76,6 +82,8 @@ EVENTS = {
     "accept_invite": _accept,
     "put_role": _put_role,
     "put_bucket": _put_bucket,
+    "put_gcp_bucket": _put_gcp_bucket,
+    "put_azure_container": _put_azure_container,
     "add_row": _add_row,
     "add_label": _add_label,
     "rest": _rest,

@@ -2,11 +2,13 @@
 
 from lbstack.kinds.contract import Kind
 from lbstack.kinds.dataset import Dataset
+from lbstack.kinds.integration import Integration
 from lbstack.kinds.webhook import Webhook
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
+        Integration(),
         Dataset(),
         Webhook(),
     )

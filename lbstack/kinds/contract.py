@@ -265,8 +265,8 @@ class Work(Protocol):
     def renamed(self, id: str) -> None:
         """The same thing is now known under another id (an invitation sent anew)."""
 
-    def did(self, *names: str) -> None:
-        """These fields are now as wanted, whatever becomes of the rest of the step."""
+    def did(self, *names: str, **now: Any) -> None:
+        """These fields are now as wanted, whatever becomes of the rest of the step; others are as told."""
 
     def say(self, text: str) -> None:
         """A line for the reader of the apply."""

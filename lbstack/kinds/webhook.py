@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from lbstack.kinds.contract import (
     Ask,
@@ -82,7 +82,7 @@ class Webhook(Kind):
 
     name, plural, Spec = "webhook", "webhooks", WebhookSpec
 
-    def wanted(self, key: str, spec: Spec) -> Fields:
+    def wanted(self, key: str, spec: BaseModel) -> Fields:
         want = super().wanted(key, spec)
         # To leave the project out says something: the whole organisation.
         return {"project": None, **want}
