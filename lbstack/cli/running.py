@@ -15,7 +15,7 @@ import click
 
 from lbstack import live
 from lbstack.apply import Outcome, apply
-from lbstack.errors import Exit, StackError, UsageError
+from lbstack.errors import ConfigError, Exit, StackError
 from lbstack.kinds import KINDS
 from lbstack.plan import guards, saved
 from lbstack.plan.changes import Plan
@@ -36,7 +36,7 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
     if saved.is_plan(settings.path):
         return _run_saved(settings, teller)
     if not auto_approve and not sys.stdin.isatty():
-        raise UsageError("nobody is there to say yes", "give --auto-approve, or apply a saved plan")
+        raise ConfigError("nobody is there to say yes", "give --auto-approve, or apply a saved plan")
     graph = load_graph(settings)
     store = open_store(settings, graph.stack.name)
     with store.locked(settings.lock_timeout):

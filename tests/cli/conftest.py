@@ -1,0 +1,83 @@
+"""The real command in a process of its own, against a served sandbox or the embedded one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from lbstack.sandbox.server import running
+
+STACK = """\
+stack: signs
+datasets:
+  signs: {name: Street signs, description: Photos}
+outputs:
+  dataset: ${dataset.signs.id}
+"""
+
+
+@dataclass
+class Cli:
+    """Runs ``lbstack`` in a folder; `env` is all it knows of the environment."""
+
+    folder: Path
+    env: dict[str, str]
+
+    def __call__(self, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "lbstack", *words],
+            cwd=self.folder,
+            env={**self.env, **more.pop("env", {})},
+            text=True,
+            capture_output=True,
+            stdin=more.pop("stdin", subprocess.DEVNULL),
+            timeout=60,
+            **more,
+        )
+
+    def write(self, text: str, name: str = "stack.yaml") -> None:
+        (self.folder / name).write_text(text)
+
+
+def _bare() -> dict[str, str]:
+    kept = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "HOME", "LANG", "TMPDIR")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """The command with nothing set."""
+    made = Cli(tmp_path, _bare())
+    made.write(STACK)
+    return made
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Cli]:
+    """The command with the endpoint and key of a sandbox that is served for this test."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    with running(tmp_path / "data") as (endpoint, key):
+        made = Cli(folder, {**_bare(), "LABELBOX_ENDPOINT": endpoint, "LABELBOX_API_KEY": key})
+        made.write(STACK)
+        yield made
+
+
+def graphql(cli: Cli, document: str, **variables: Any) -> dict[str, Any]:
+    """What another client does in the served workspace."""
+    answer = httpx2.post(
+        cli.env["LABELBOX_ENDPOINT"],
+        headers={"Authorization": f"Bearer {cli.env['LABELBOX_API_KEY']}"},
+        json={"query": document, "variables": variables},
+    ).json()
+    assert "errors" not in answer, answer
+    data: dict[str, Any] = answer["data"]
+    return data
