@@ -70,7 +70,9 @@ Name = Annotated[str, BeforeValidator(_name), Field(min_length=1)]
 OptionText = Annotated[str, BeforeValidator(_text_or_number), Field(min_length=1)]
 Color = Annotated[str, Field(min_length=1, description="Any CSS colour; absent = not managed")]
 ToolType = Annotated[
-    str, word(TOOL_TYPES, relationship="edge"), Field(json_schema_extra={"enum": [*TOOL_TYPES, "relationship"]})
+    str,
+    word(TOOL_TYPES, relationship="edge"),
+    Field(json_schema_extra={"enum": [*TOOL_TYPES, "relationship"]}),
 ]
 ClassificationType = Annotated[
     str, word(CLASSIFICATION_TYPES), Field(json_schema_extra={"enum": [*CLASSIFICATION_TYPES]})

@@ -51,7 +51,7 @@ def pair(nodes: Iterable[Raw], renames: Mapping[str, Any]) -> dict[str, Raw]:
         while key in keyed:
             key, number = f"{natural_key(node)} (duplicate {number})", number + 1
         keyed[key] = node
-    new = _renamed(keyed, {key: inner[""] for key, inner in renames.items() if "" in inner})
+    new = _renamed(keyed, {key: inner[""] for key, inner in renames.items() if key and "" in inner})
     return {new.get(key, key): node for key, node in keyed.items()}
 
 
