@@ -3,6 +3,8 @@
 from lbstack.kinds.contract import Kind
 from lbstack.kinds.dataset import Dataset
 from lbstack.kinds.integration import Integration
+from lbstack.kinds.ontology.kind import Ontology
+from lbstack.kinds.project import Project
 from lbstack.kinds.webhook import Webhook
 
 KINDS: dict[str, Kind] = {
@@ -10,6 +12,8 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Integration(),
         Dataset(),
+        Ontology(),
+        Project(),
         Webhook(),
     )
 }

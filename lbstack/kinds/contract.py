@@ -310,6 +310,10 @@ class Kind:
         """
         return []
 
+    def sets(self, want: Fields) -> tuple[str, ...]:
+        """Which of the computed attributes an object with these fields has."""
+        return self.computed
+
     def align(self, want: Fields, have: Fields) -> Fields:
         """The live fields, told in the words of this wish (as when a part was renamed)."""
         return have

@@ -76,6 +76,9 @@ INPUTS = {
 }
 """The fields of each provider, as the spec and as the service spell them."""
 
+SETS = {"aws": ("external_id", "aws_account"), "gcp": ("service_account",)}
+"""What the service sets, by provider."""
+
 REQUIRED = {"aws": (), "gcp": ("read_bucket",), "azure": ("read_container_url", "tenant_id")}
 CREATE = {"aws": CREATE_AWS, "gcp": CREATE_GCP, "azure": CREATE_AZURE}
 UPDATE = {"aws": UPDATE_AWS, "gcp": UPDATE_GCP, "azure": UPDATE_AZURE}
@@ -129,6 +132,9 @@ class Integration(Kind):
             found.append(("role_arn", "role_arn should look like arn:aws:iam::123456789012:role/NAME"))
         return found
 
+    def sets(self, want: Fields) -> tuple[str, ...]:
+        return SETS.get(str(want.get("provider")), ())
+
     def awaiting(self, attributes: Fields) -> str | None:
         if attributes.get("provider") != "aws" or attributes.get("role_arn"):
             return None
@@ -180,12 +186,12 @@ def _data(provider: str, fields: Fields) -> dict[str, Any]:
 
 def _given(provider: str, id: str, settings: dict[str, Any] | None) -> Fields:
     """What the service set: who comes to read the bucket, and how it proves that."""
-    aws = provider == "aws"
-    return {
-        "external_id": id if aws else None,
+    known = {
+        "external_id": id,
+        "aws_account": AWS_ACCOUNT,
         "service_account": (settings or {}).get("serviceAccountEmailId"),
-        "aws_account": AWS_ACCOUNT if aws else None,
     }
+    return {name: known[name] for name in SETS.get(provider, ())}
 
 
 def _live(node: dict[str, Any]) -> Live:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from lbstack.kinds.contract import Ask, Live, Reading, Reply, Tracked
 from lbstack.values import Address
+
+K = TypeVar("K", bound=Hashable)
 
 PAGE = 100
 """Objects on a page: what the service's own client asks for (API reference 4)."""
@@ -52,6 +54,31 @@ def listed_then_by_id(
         for id, reply in zip(rest, (yield [one(id) for id in rest]), strict=True):
             found[id] = None if reply.gone else node(reply.data)
     return {id: None if raw is None or raw.get("deleted") else raw for id, raw in found.items()}
+
+
+def until_short(
+    lists: Mapping[K, Callable[[int], Ask]], nodes: Callable[[Any], list[Any]], skip: int = 0
+) -> Generator[list[Ask], list[Reply], dict[K, list[Any] | None]]:
+    """Whole lists by key, each read from `skip` on until a page is short; None where its owner is gone.
+
+    Each round asks for twice as many pages of a list as the one before: long lists take few rounds.
+    """
+    found: dict[K, list[Any] | None] = {key: [] for key in lists}
+    left, ahead = set(lists), 1
+    while left:
+        turn = [(key, skip + page * PAGE) for key in lists if key in left for page in range(ahead)]
+        for (key, _), reply in zip(turn, (yield [lists[key](start) for key, start in turn]), strict=True):
+            whole = found[key]
+            if reply.gone or whole is None:
+                found[key] = None
+                left.discard(key)
+            elif key in left:
+                page = nodes(reply.data)
+                whole += page
+                if len(page) < PAGE:
+                    left.discard(key)
+        skip, ahead = skip + ahead * PAGE, ahead * 2
+    return found
 
 
 def read_listed(

@@ -146,7 +146,7 @@ class _Making:
                     address,
                 )
             )
-        made = {name: Unknown(Ref(address, name)) for name in ("id", *kind.computed)}
+        made = {name: Unknown(Ref(address, name)) for name in ("id", *kind.sets(bound))}
         return Change(
             address,
             Action.CREATE,
@@ -166,14 +166,15 @@ class _Making:
         fields += _unfinished(entry, bound, fields)
         replaced = any(line.replaces for line in fields)
         action = Action.REPLACE if replaced else Action.UPDATE if fields else Action.NOOP
-        kept = {name: live.attributes.get(name) for name in kind.computed}
+        sets = kind.sets(bound)
+        kept = {name: live.attributes.get(name) for name in sets}
         if replaced:
-            kept = {name: Unknown(Ref(address, name)) for name in kind.computed}
+            kept = {name: Unknown(Ref(address, name)) for name in sets}
         id = Unknown(Ref(address)) if replaced else live.id
         return Change(
             address,
             action,
-            _reason(kind, fields, have, entry),
+            _reason(kind, fields, live, entry),
             live.id,
             before={**live.attributes, **have},
             after={**{k: v for k, v in have.items() if k in bound}, **kept, **bound, "id": id},
@@ -269,15 +270,12 @@ def _unfinished(entry: Entry, bound: Fields, fields: list[FieldChange]) -> list[
     ]
 
 
-def _reason(kind: Kind, fields: list[FieldChange], have: Fields, entry: Entry) -> str:
+def _reason(kind: Kind, fields: list[FieldChange], live: Live, entry: Entry) -> str:
     """Why, in words: whether somebody else's change is among what is to be set right."""
-    for line in fields:
-        name = line.path[0]
-        if name not in entry.attributes or line.note:
-            continue
-        if differences(kind, {name: entry.attributes[name]}, have, used=False):
-            return CHANGED
-    return ""
+    names = {str(line.path[0]) for line in fields if not line.note}
+    mine = {name: value for name, value in entry.attributes.items() if name in names}
+    theirs = _comparable(kind, mine, live.attributes, entry) if mine else {}
+    return CHANGED if differences(kind, mine, theirs, used=False) else ""
 
 
 def _outputs(making: _Making, wants: Mapping[str, Any]) -> Iterable[OutputChange]:

@@ -1,0 +1,296 @@
+"""Projects: what is labelled (datasets), with what (an ontology), how carefully (quality, review).
+
+API reference 1.3 and 1.4 (operations, editor set-up), 1.7 (review step), 6.2 (soft delete), 6.3 (what
+may change), 6.4 (the share to review cannot be read back).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from lbstack.errors import NotFound, ServiceError
+from lbstack.kinds.contract import (
+    Ask,
+    Distinct,
+    Fields,
+    Immutable,
+    Kind,
+    Live,
+    LowerCase,
+    Reading,
+    RefTo,
+    Reply,
+    Spec,
+    Text,
+    Tracked,
+    Unordered,
+    UpperCase,
+    Work,
+    WriteOnly,
+)
+from lbstack.kinds.ontology.fields import MediaType
+from lbstack.kinds.reading import PAGE, by_id_ask, listed_then_by_id, page_ask, settle, until_short
+from lbstack.values import Ref
+
+CREATE = """mutation CreateProject(
+  $name: String!, $description: String!, $mediaType: MediaType!, $labels: Int!, $coverage: Float!,
+  $benchmark: Boolean!, $consensus: Boolean!
+) {
+  createProject(data: {
+    name: $name, description: $description, allowedMediaType: $mediaType, autoAuditNumberOfLabels: $labels,
+    autoAuditPercentage: $coverage, isBenchmarkEnabled: $benchmark, isConsensusEnabled: $consensus
+  }) { id }
+}"""
+# A variable that is not sent leaves its field out: only what changed is written.
+UPDATE = """mutation UpdateProject(
+  $id: ID!, $name: String, $description: String, $mediaType: MediaType, $labels: Int, $coverage: Float
+) {
+  updateProject(where: {id: $id}, data: {
+    name: $name, description: $description, allowedMediaType: $mediaType, autoAuditNumberOfLabels: $labels,
+    autoAuditPercentage: $coverage
+  }) { id }
+}"""
+DELETE = """mutation DeleteProject($id: ID!) {
+  updateProject(where: {id: $id}, data: {deleted: true}) { id }
+}"""
+FIND_EDITOR = """query FindEditor($id: ID!, $name: String!) {
+  project(where: {id: $id}) { id labelingFrontend { id } }
+  labelingFrontends(where: {AND: [{name: $name}, {deleted: false}]}, skip: 0, first: 100) { id }
+}"""
+CONNECT_EDITOR = """mutation ConnectEditor($id: ID!, $editor: ID!) {
+  updateProject(where: {id: $id}, data: {labelingFrontend: {connect: {id: $editor}}}) { id }
+}"""
+SET_UP_EDITOR = """mutation SetUpEditor($id: ID!, $editor: ID!, $options: String!) {
+  createLabelingFrontendOptions(data: {
+    project: {connect: {id: $id}}, labelingFrontend: {connect: {id: $editor}}, customizationOptions: $options
+  }) { id }
+}"""
+CONNECT_ONTOLOGY = """mutation ConnectOntology($id: ID!, $ontology: ID!) {
+  project(where: {id: $id}) { connectOntology(ontologyId: $ontology) { id } }
+}"""
+DISCONNECT_ONTOLOGY = """mutation DisconnectOntology($id: ID!) {
+  updateProject(where: {id: $id}, data: {ontology: {disconnect: true}}) { id }
+}"""
+CHANGE_DATASETS = """mutation ChangeDatasets(
+  $id: ID!, $come: [WhereUniqueIdInput!], $gone: [WhereUniqueIdInput!]
+) {
+  updateProject(where: {id: $id}, data: {datasets: {connect: $come, disconnect: $gone}}) { id }
+}"""
+SET_REVIEW = """mutation SetReview($id: ID!, $share: Float!) {
+  upsertReviewQueue(where: {project: {id: $id}}, data: {quotaFactor: $share}) { id }
+}"""
+END_REVIEW = """mutation EndReview($id: ID!) { deleteReviewQueue(where: {project: {id: $id}}) { id } }"""
+
+DATASETS = f"datasets(where: {{deleted: false}}, skip: $skip, first: {PAGE}) {{ id rowCount }}"
+SELECTION = f"""id name description allowedMediaType autoAuditNumberOfLabels autoAuditPercentage
+  isBenchmarkEnabled isConsensusEnabled labelCount ontology {{ id }}
+  {DATASETS.replace("$skip", "0")}"""
+
+EDITOR = "Editor"
+"""The standard labeling front end, by which the service's own client finds it, too (API reference 1.4)."""
+NO_FEATURES = json.dumps({"tools": [], "classifications": []})
+
+BENCHMARK = {"labels": 1, "coverage": 1.0}
+CONSENSUS = {"labels": 3, "coverage": 0.0}
+"""What the service's own client sends for each quality mode (API reference 1.3)."""
+PARTS = {"name": "name", "description": "description", "media_type": "mediaType"}
+
+
+class Quality(Spec):
+    """How agreement is measured: against a reference label, or between several labels of an asset."""
+
+    mode: Annotated[Literal["benchmark", "consensus"], LowerCase]
+    labels: int = Field(default=3, ge=1, description="consensus: labels for each covered asset")
+    coverage: float = Field(default=0.0, ge=0, le=1, description="consensus: share of assets, 0..1")
+
+    @model_validator(mode="after")
+    def _only_consensus_counts(self) -> Quality:
+        if self.mode == "benchmark" and self.model_fields_set - {"mode"}:
+            raise ValueError("labels and coverage belong to mode: consensus")
+        return self
+
+
+class ProjectSpec(Spec):
+    """A place where data is labelled."""
+
+    name: Text = Field(description="Shown in Labelbox; names need not be unique")
+    description: Text | None = Field(None, description="null says none")
+    media_type: Annotated[MediaType, Immutable(once_used=True), UpperCase] = Field(
+        description="What is labelled; cannot change once there are rows or labels"
+    )
+    quality: Annotated[Quality, Immutable(parts=("mode",))] = Field(
+        default_factory=lambda: Quality(mode="benchmark"),
+        description="benchmark (as made without) or consensus, for the project's whole life",
+    )
+    ontology: Annotated[str, RefTo("ontology")] | None = Field(None, description="null says none")
+    datasets: Annotated[list[Annotated[str, RefTo("dataset")]], Unordered(), Distinct] | None = Field(
+        None, description="The datasets whose rows are labelled"
+    )
+    review: Annotated[float, WriteOnly(), Field(ge=0, le=1)] | None = Field(
+        None, description="Share of assets to review, 0..1; null: no review step"
+    )
+
+
+class Project(Kind):
+    """Soft-deleted; holds labels, and queues the rows of its datasets."""
+
+    name, plural, Spec = "project", "projects", ProjectSpec
+
+    def wanted(self, key: str, spec: BaseModel) -> Fields:
+        want = super().wanted(key, spec)
+        empty = {"description": "", "datasets": []}
+        want.update({name: none for name, none in empty.items() if name in want and want[name] is None})
+        if "quality" in want:
+            want["quality"] = want["quality"].model_dump(exclude_unset=True)
+        return want
+
+    def check(self, key: str, want: Fields, find: Callable[[Ref], Fields | None]) -> list[tuple[str, str]]:
+        ref, ours = want.get("ontology"), want["media_type"]
+        if not isinstance(ref, Ref):
+            return []
+        # One without a media type fits every project (API reference 1.4).
+        theirs = (find(ref) or {}).get("media_type")
+        if theirs in (None, ours):
+            return []
+        return [("ontology", f"{ref.address} is for {theirs}, the project for {ours}")]
+
+    def align(self, want: Fields, have: Fields) -> Fields:
+        """Of the quality settings only those that are written are managed."""
+        written = want.get("quality")
+        if not written or "quality" not in have:
+            return have
+        return {**have, "quality": {part: v for part, v in have["quality"].items() if part in written}}
+
+    def read(self, tracked: Sequence[Tracked]) -> Reading:
+        raw = yield from listed_then_by_id(
+            tracked,
+            # A project may hold a page of datasets, and few do.
+            lambda skip: page_ask("projects", SELECTION, skip, cost=1000),
+            lambda data: list(data),
+            lambda id: by_id_ask("project", SELECTION, id, cost=5),
+        )
+        yield from _rest_of_datasets(raw)
+        return settle(tracked, raw, _live)
+
+    async def create(self, work: Work, want: Fields) -> Fields:
+        quality = want.get("quality", {"mode": "benchmark"})
+        consensus = quality["mode"] == "consensus"
+        answer = await work.wire.mutate(
+            CREATE,
+            name=want["name"],
+            description=want.get("description", ""),
+            mediaType=want["media_type"],
+            **{**(CONSENSUS if consensus else BENCHMARK), **_counts(quality)},
+            benchmark=not consensus,
+            consensus=consensus,
+        )
+        id = answer["createProject"]["id"]
+        later = {n for n in ("ontology", "datasets", "review") if want.get(n) not in (None, [])}
+        work.made(id, **{name: value for name, value in want.items() if name not in later})
+        await _relate(work, id, {"datasets": []}, want, later)
+        return {}
+
+    async def update(self, work: Work, id: str, have: Fields, want: Fields, changed: set[str]) -> Fields:
+        data = {told: want[name] for name, told in PARTS.items() if name in changed}
+        if "quality" in changed:
+            data.update(_counts(want["quality"]))
+        if data:
+            await work.wire.mutate(UPDATE, id=id, **data)
+        work.did(*(changed & {*PARTS, "quality"}))
+        await _relate(work, id, have, want, changed)
+        return {}
+
+    async def delete(self, work: Work, id: str, have: Fields) -> None:
+        await work.wire.mutate(DELETE, id=id)
+
+
+def _counts(quality: Fields) -> Fields:
+    return {name: value for name, value in quality.items() if name != "mode"}
+
+
+def _live(node: dict[str, Any]) -> Live:
+    datasets = node["datasets"] or []
+    modes = {"benchmark": node["isBenchmarkEnabled"], "consensus": node["isConsensusEnabled"]}
+    return Live(
+        node["id"],
+        {
+            "name": node["name"],
+            "description": node["description"] or "",
+            "media_type": node["allowedMediaType"],
+            "quality": {
+                "mode": " and ".join(mode for mode, on in modes.items() if on) or "none",
+                "labels": node["autoAuditNumberOfLabels"],
+                "coverage": node["autoAuditPercentage"],
+            },
+            "ontology": (node["ontology"] or {}).get("id"),
+            "datasets": [dataset["id"] for dataset in datasets],
+        },
+        # Rows count as well as labels: with either, the media type is fixed (API reference 6.3).
+        contents=(node["labelCount"] or 0) + sum(dataset["rowCount"] or 0 for dataset in datasets),
+    )
+
+
+def _rest_of_datasets(raw: dict[str, dict[str, Any] | None]) -> Generator[list[Ask], list[Reply], None]:
+    """Complete the projects whose datasets fill the page that was read with them."""
+    full = [id for id, node in raw.items() if node and len(node["datasets"] or []) >= PAGE]
+    if not full:
+        return
+    rest = yield from until_short(
+        {id: _datasets_page(id) for id in full}, lambda data: data["datasets"] or [], skip=PAGE
+    )
+    for id, more in rest.items():
+        node = raw[id]
+        if node is None or more is None:
+            raw[id] = None
+        else:
+            node["datasets"] = [*node["datasets"], *more]
+
+
+def _datasets_page(id: str) -> Callable[[int], Ask]:
+    text = f"project(where: {{id: $id}}) {{ id {DATASETS} }}"
+    return lambda skip: Ask(text, {"id": ("ID!", id), "skip": ("Int!", skip)}, PAGE)
+
+
+async def _relate(work: Work, id: str, have: Fields, want: Fields, changed: set[str]) -> None:
+    """Bring what a project is connected to, and its review step, to what is wanted."""
+    if "ontology" in changed:
+        await _set_ontology(work, id, want["ontology"])
+        work.did("ontology")
+    if "datasets" in changed:
+        come = [{"id": one} for one in want["datasets"] if one not in have["datasets"]]
+        gone = [{"id": one} for one in have["datasets"] if one not in want["datasets"]]
+        lists = {name: some for name, some in {"come": come, "gone": gone}.items() if some}
+        if lists:
+            await work.wire.mutate(CHANGE_DATASETS, id=id, **lists)
+        work.did("datasets")
+    if "review" in changed:
+        await _set_review(work, id, want["review"])
+        work.did("review")
+
+
+async def _set_ontology(work: Work, id: str, ontology: str | None) -> None:
+    """Connect an ontology, which needs an editor that is set up (API reference 1.4), or disconnect it."""
+    if ontology is None:
+        await work.wire.mutate(DISCONNECT_ONTOLOGY, id=id)
+        return
+    found = await work.wire.query(FIND_EDITOR, id=id, name=EDITOR)
+    if found["project"]["labelingFrontend"] is None:
+        if not found["labelingFrontends"]:
+            raise ServiceError(f"the workspace has no labeling front end named {EDITOR}", "editor")
+        editor = found["labelingFrontends"][0]["id"]
+        await work.wire.mutate(CONNECT_EDITOR, id=id, editor=editor)
+        await work.wire.mutate(SET_UP_EDITOR, id=id, editor=editor, options=NO_FEATURES)
+    await work.wire.mutate(CONNECT_ONTOLOGY, id=id, ontology=ontology)
+
+
+async def _set_review(work: Work, id: str, share: float | None) -> None:
+    if share is not None:
+        await work.wire.mutate(SET_REVIEW, id=id, share=share)
+        return
+    with suppress(NotFound):  # the review step is off already
+        await work.wire.mutate(END_REVIEW, id=id)
