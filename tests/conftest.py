@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lbstack.api.wire import ApiWire
 from lbstack.apply import Outcome, apply
@@ -23,6 +24,12 @@ from lbstack.state.store import Store
 from lbstack.work import Event
 
 T = TypeVar("T")
+
+# Properties are judged by what they find, never by the clock of the machine they run on.
+QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("suite", settings(**QUIET))
+settings.register_profile("nightly", settings(max_examples=2000, **QUIET))
+settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
