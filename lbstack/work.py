@@ -39,7 +39,9 @@ class Run(Protocol):
     plan: Plan
     kinds: Mapping[str, Kind]
     wire: Wire
-    emit: Callable[[Event], None]
+
+    @property
+    def emit(self) -> Callable[[Event], None]: ...
 
     @property
     def state(self) -> State: ...

@@ -90,15 +90,16 @@ class ApiWire:
         self._transport = HTTPXAsyncTransport(endpoint, **options)
 
     async def __aenter__(self) -> ApiWire:
-        await self._transport.connect()
+        await cast(Any, self._transport).connect()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._transport.close()
+        await cast(Any, self._transport).close()
 
     async def read(self, document: str, variables: dict[str, Any]) -> Answer:
         """Send a query; errors inside the answer are the caller's to judge. Transient trouble is retried."""
-        return await _retry((Transient, Throttled), lambda: self._send(document, variables))
+        answer: Answer = await _retry((Transient, Throttled), lambda: self._send(document, variables))
+        return answer
 
     async def query(self, document: str, **variables: Any) -> dict[str, Any]:
         """The data of a query that must succeed whole."""
@@ -109,7 +110,7 @@ class ApiWire:
 
     async def mutate(self, document: str, **variables: Any) -> dict[str, Any]:
         """The data of a document with one mutation; its outcome is never guessed."""
-        answer = await _retry((Throttled,), lambda: self._send(document, variables, mutation=True))
+        answer: Answer = await _retry((Throttled,), lambda: self._send(document, variables, mutation=True))
         if answer.errors or answer.data is None:
             raise of_mutation(answer.errors, answer.data)
         return answer.data

@@ -297,7 +297,7 @@ class Kind:
         """The role of a field, or None."""
         return next((r for r in self.roles.get(name, ()) if isinstance(r, role)), None)
 
-    def wanted(self, key: str, spec: Spec) -> Fields:
+    def wanted(self, key: str, spec: BaseModel) -> Fields:
         """The fields that a spec manages, normalised. Only what was written, plus what that implies."""
         return {
             name: getattr(spec, name) for name in type(spec).model_fields if name in spec.model_fields_set

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from lbstack.errors import ChecksFailed
 from lbstack.kinds.contract import Fields, Kind, Live, Reading, RefTo, Spec, Text, Tracked, Work
@@ -49,7 +49,7 @@ class Dataset(Kind):
 
     name, plural, Spec = "dataset", "datasets", DatasetSpec
 
-    def wanted(self, key: str, spec: Spec) -> Fields:
+    def wanted(self, key: str, spec: BaseModel) -> Fields:
         want = super().wanted(key, spec)
         if "description" in want:
             want["description"] = want["description"] or ""
