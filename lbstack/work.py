@@ -90,7 +90,7 @@ class StepWork:
         self._run.remember(self.address, self._entry)
 
     def renamed(self, id: str) -> None:
-        self._entry = replace(self._current(), id=id)
+        self._entry = replace(self._current(), id=id, memory=self.memory)
         self._run.remember(self.address, self._entry)
 
     def did(self, *names: str, **now: Any) -> None:
@@ -100,6 +100,7 @@ class StepWork:
             entry,
             attributes={**entry.attributes, **known},
             unfinished=tuple(n for n in entry.unfinished if n not in names),
+            memory=self.memory,
         )
         self._run.remember(self.address, self._entry)
 

@@ -3,6 +3,7 @@
 from lbstack.kinds.contract import Kind
 from lbstack.kinds.dataset import Dataset
 from lbstack.kinds.integration import Integration
+from lbstack.kinds.member import Member
 from lbstack.kinds.ontology.kind import Ontology
 from lbstack.kinds.project import Project
 from lbstack.kinds.webhook import Webhook
@@ -14,6 +15,7 @@ KINDS: dict[str, Kind] = {
         Dataset(),
         Ontology(),
         Project(),
+        Member(),
         Webhook(),
     )
 }

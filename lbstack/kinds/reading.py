@@ -56,6 +56,30 @@ def listed_then_by_id(
     return {id: None if raw is None or raw.get("deleted") else raw for id, raw in found.items()}
 
 
+def together(
+    *readings: Generator[list[Ask], list[Reply], Any],
+) -> Generator[list[Ask], list[Reply], list[Any]]:
+    """Several readings at once: what they ask in a round travels together. Their results, in order."""
+    results: list[Any] = [None] * len(readings)
+    asked: dict[int, list[Ask]] = {}
+
+    def advance(index: int, replies: list[Reply] | None) -> None:
+        try:
+            asked[index] = next(readings[index]) if replies is None else readings[index].send(replies)
+        except StopIteration as stop:
+            results[index] = stop.value
+
+    for index in range(len(readings)):
+        advance(index, None)
+    while asked:
+        turn = dict(asked)
+        asked.clear()
+        replies = iter((yield [ask for asks in turn.values() for ask in asks]))
+        for index, asks in turn.items():
+            advance(index, [next(replies) for _ in asks])
+    return results
+
+
 def until_short(
     lists: Mapping[K, Callable[[int], Ask]], nodes: Callable[[Any], list[Any]], skip: int = 0
 ) -> Generator[list[Ask], list[Reply], dict[K, list[Any] | None]]:
