@@ -28,7 +28,7 @@ class LifecycleWords(Spec):
 
     prevent_destroy: bool = Field(default=False, description="Refuse every plan that would destroy it")
     ignore_changes: list[str] = Field(
-        [], description="Fields that are set at creation and then left to others"
+        default=[], description="Fields that are set at creation and then left to others"
     )
 
 

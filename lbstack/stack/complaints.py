@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, get_args
 from pydantic import BaseModel, ValidationError
 
 from lbstack.kinds.contract import holds_unset
-from lbstack.stack.problems import Problems, shown
+from lbstack.stack.problems import KEPT, Problems, shown
 from lbstack.stack.tree import Item, List, Map, locate
 from lbstack.values import Secret, Source
 
@@ -75,7 +75,9 @@ def _complaints(
     spec: type[BaseModel],
     also: Sequence[str],
 ) -> Iterator[_Complaint]:
-    for one in error.errors(include_url=False):
+    errors = error.errors(include_url=False)
+    problems.skip(len(errors[2 * KEPT :]))
+    for one in errors[: 2 * KEPT]:
         kind, given, loc = one["type"], one["input"], one["loc"]
         path, fork, branch = _path(item.value, loc)
         if kind == "missing":

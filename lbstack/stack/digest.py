@@ -23,7 +23,7 @@ def digest(stack: Stack) -> Stack:
         "removed": [[str(one.address), one.destroy] for one in stack.removed],
         "imports": [[str(one.address), one.id] for one in stack.imports],
     }
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return replace(stack, digest=hashlib.sha256(text.encode()).hexdigest())
 
 

@@ -64,7 +64,9 @@ class Expander:
             marks = iter(value.values_at)
             for key in value:
                 if "${" in key:
-                    self._problem(value.key_at(key), f"${{…}} in the key {shown(key)}", "keys are literal")
+                    self._problem(
+                        value.keys_at[value.index(key)], f"${{…}} in the key {shown(key)}", "keys are literal"
+                    )
             return {key: self._walk(item, next(marks)) for key, item in value.items()}
         if kind is List:
             return [self._walk(item, at) for item, at in zip(value, value.values_at, strict=True)]
@@ -75,6 +77,7 @@ class Expander:
         parts: list[str | Ref | Unset] = []
         position = 0
         while match := _OPENING.search(text, position):
+            self._spend(1, 0, at)
             parts.append(text[position : match.start()])
             if match[0] == "$${":
                 parts.append("${")
@@ -114,12 +117,9 @@ class Expander:
         if isinstance(value, Secret):
             self.secret = True
         elif isinstance(value, (dict, list)):
-            self.budget.left -= count(value)
-            if self.budget.left < 0:
-                self._problem(at, "variables expand to too many values", "use long lists less often")
-                raise Refused
+            self._spend(count(value), 0, at)
         elif isinstance(value, str):
-            self._spend(len(value), at)
+            self._spend(0, len(value), at)
         return value
 
     def _inside(self, name: str, at: Mark) -> str | Unset:
@@ -142,7 +142,7 @@ class Expander:
             )
             return self._dropped(name)
         text = as_text(value)
-        self._spend(len(text), at)
+        self._spend(0, len(text), at)
         return text
 
     def _variable(self, name: str, at: Mark) -> Any:
@@ -155,10 +155,13 @@ class Expander:
             self.unset = True
         return variable.value
 
-    def _spend(self, characters: int, at: Mark) -> None:
+    def _spend(self, values: int, characters: int, at: Mark) -> None:
+        """Count what expansion adds, so that a long value used often ends before it costs."""
+        self.budget.left -= values
         self.characters -= characters
-        if self.characters < 0:
-            self._problem(at, "variables expand to too much text", "use long values less often")
+        if self.budget.left < 0 or self.characters < 0:
+            what = "too many values" if self.budget.left < 0 else "too much text"
+            self._problem(at, f"with its variables the stack has {what}", "use long values less often")
             raise Refused
 
     # -- references ---------------------------------------------------------------------------

@@ -38,6 +38,10 @@ class Problems:
         else:
             self._more += 1
 
+    def skip(self, count: int) -> None:
+        """Count problems that nobody looked at."""
+        self._more += count
+
     def near(self, word: object, names: Iterable[str], otherwise: str = "") -> str:
         """A detail for a misspelt name: ``did you mean 'teeth'?``, or `otherwise`."""
         if not isinstance(word, str) or len(word) > 128 or self._hints == 0:

@@ -143,6 +143,7 @@ class _Builder:
 
     def mapping(self, depth: int) -> Map:
         found = Map()
+        first: dict[str, Mark] = {}
         merges: list[tuple[Any, Mark]] = []
         while type(event := self.next()) is not MappingEndEvent:
             key_at = _at(event)
@@ -155,10 +156,14 @@ class _Builder:
             elif plain and key == "<<":
                 merges.append((value, key_at))
             elif key in found:
-                first = source(self.file, found.key_at(key))
-                self.problem(key_at, f"duplicate key {shown(key)}", f"it stands at {first} already")
+                if not first:
+                    first.update(zip(found, found.keys_at, strict=True))
+                place = source(self.file, first[key])
+                self.problem(key_at, f"duplicate key {shown(key)}", f"it stands at {place} already")
             else:
                 found.put(key, value, key_at, _at(value_event))
+                if first:
+                    first[key] = key_at
         for value, at in merges:
             self.merge(found, value, at)
         return found

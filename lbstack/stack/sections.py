@@ -13,7 +13,7 @@ from lbstack.stack.tree import Item, List, Map, items
 from lbstack.values import Source
 
 LISTS = ("moved", "removed", "imports")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 
 
 class Sections:
@@ -56,7 +56,7 @@ class Sections:
             return ""
         first = self.names[0]
         for item in self.names:
-            if not isinstance(item.value, str) or not _NAME.match(item.value):
+            if not isinstance(item.value, str) or not NAME.match(item.value):
                 self.problems.add(
                     "this is no name for a stack",
                     "up to 63 letters, digits, dots, dashes and underscores, quoted if they make a number",

@@ -24,12 +24,13 @@ def source(file: str, at: Mark) -> Source:
 class Map(dict[str, Any]):
     """A mapping; the marks of its keys and values stand beside, in the order of the keys."""
 
-    __slots__ = ("keys_at", "values_at")
+    __slots__ = ("_indices", "keys_at", "values_at")
 
     def __init__(self) -> None:
         super().__init__()
         self.keys_at: list[Mark] = []
         self.values_at: list[Mark] = []
+        self._indices: dict[str, int] | None = None
 
     def put(self, key: str, value: Any, key_at: Mark, value_at: Mark) -> None:
         """Append an entry whose key is not there yet."""
@@ -37,9 +38,11 @@ class Map(dict[str, Any]):
         self.keys_at.append(key_at)
         self.values_at.append(value_at)
 
-    def key_at(self, key: str) -> Mark:
-        """The mark of a key that is there."""
-        return self.keys_at[list(self).index(key)]
+    def index(self, key: str) -> int:
+        """The position of a key that is there, in a mapping that is complete."""
+        if self._indices is None:
+            self._indices = {key: index for index, key in enumerate(self)}
+        return self._indices[key]
 
 
 class List(list[Any]):
@@ -88,7 +91,7 @@ def locate(item: Item, path: Sequence[str | int], *, key: bool = False) -> Sourc
     value, at = item.value, item.key_at
     for step in path:
         if isinstance(value, Map) and isinstance(step, str) and step in value:
-            index, inner = list(value).index(step), value[step]
+            index, inner = value.index(step), value[step]
             at = (value.keys_at if key or isinstance(inner, (Map, List)) else value.values_at)[index]
             value = inner
         elif isinstance(value, List) and isinstance(step, int) and step < len(value):
