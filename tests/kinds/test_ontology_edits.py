@@ -122,60 +122,61 @@ def _kinds(node: Raw) -> dict[str, str]:
 # -- made-up ontologies -------------------------------------------------------------------------------
 
 NAMES = ["a", "b", "c", "d"]
-names = st.sampled_from(NAMES)
-old_names = st.none() | names
+old_names = st.sampled_from([None, None, None, *NAMES])
+yes = st.booleans()
 
 
-def parts(strategy: Any, *unique: str) -> Any:
-    return st.lists(strategy, max_size=4, unique_by=lambda part: tuple(part[key] for key in unique))
+@st.composite
+def classifications(draw: Any, depth: int) -> list[dict[str, Any]]:
+    """Sibling classifications; radios and checklists may hold more, `depth` levels down."""
+    made = []
+    for key in draw(st.lists(st.sampled_from(KEYS), max_size=3, unique=True)):
+        kind, name = key.split()
+        part = {"type": kind, "name": name, "required": draw(yes), "previously": draw(old_names)}
+        if kind == "radio":
+            part |= {"instructions": draw(old_names), "options": draw(options(depth))}
+        made.append(part)
+    return made
 
 
-def classifications(depth: int) -> Any:
-    nested_ones = classifications(depth - 1) if depth else st.just([])
-    text = st.fixed_dictionaries(
-        {"type": st.just("text"), "name": names, "required": st.booleans(), "previously": old_names}
-    )
-    option = st.fixed_dictionaries(
-        {"value": names, "label": st.none() | names, "options": nested_ones, "previously": old_names}
-    )
-    radio = st.fixed_dictionaries(
+@st.composite
+def options(draw: Any, depth: int) -> list[dict[str, Any]]:
+    return [
         {
-            "type": st.sampled_from(["radio", "checklist"]),
-            "name": names,
-            "instructions": st.none() | names,
-            "options": parts(option, "value").filter(bool),
-            "previously": old_names,
+            "value": value,
+            "label": draw(old_names),
+            "options": draw(classifications(depth - 1)) if depth else [],
+            "previously": draw(old_names),
         }
-    )
-    return parts(text | radio, "type", "name")
+        for value in draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
+    ]
 
 
-tools = parts(
-    st.fixed_dictionaries(
-        {
-            "tool": st.sampled_from(["polygon", "point"]),
-            "name": names,
-            "color": st.none() | st.sampled_from(["red", "blue"]),
-            "classifications": classifications(1),
-            "previously": old_names,
-        }
-    ),
-    "tool",
-    "name",
-)
+@st.composite
+def tools(draw: Any) -> list[dict[str, Any]]:
+    made = []
+    for key in draw(st.lists(st.sampled_from(TOOLS), max_size=4, unique=True)):
+        kind, name = key.split()
+        color, inner = draw(st.sampled_from([None, "red", "blue"])), draw(classifications(0))
+        part = {"tool": kind, "name": name, "color": color, "classifications": inner}
+        made.append(part | {"previously": draw(old_names)})
+    return made
+
+
+KEYS = [f"{kind} {name}" for kind in ("text", "radio") for name in NAMES]
+TOOLS = [f"{kind} {name}" for kind in ("polygon", "point") for name in NAMES]
 
 
 @st.composite
 def wishes(draw: Any) -> dict[str, Any]:
     """The wanted fields of an ontology that a stack may hold."""
-    drawn = draw(tools)
-    ends = [f"{tool['tool']} {tool['name']}" for tool in drawn]
-    if ends:
-        pairs = st.lists(st.tuples(st.sampled_from(ends), st.sampled_from(ends)), max_size=2)
-        definition = st.fixed_dictionaries({"constraints": pairs})
-        edge = st.fixed_dictionaries({"tool": st.just("edge"), "name": names, "definition": definition})
-        drawn = draw(st.permutations([*drawn, *draw(parts(edge, "name"))]))
-    lists = {"tools": drawn, "classifications": draw(classifications(2))}
+    drawn = draw(tools())
+    ends = st.sampled_from([f"{tool['tool']} {tool['name']}" for tool in drawn] or [""])
+    for name in draw(st.lists(st.sampled_from(NAMES), max_size=2, unique=True)) if drawn else []:
+        pairs = draw(st.lists(st.tuples(ends, ends), max_size=2))
+        edge = {"tool": "edge", "name": name, "definition": {"constraints": pairs}}
+        drawn.insert(draw(st.integers(0, len(drawn))), edge)
+    lists = {"tools": drawn, "classifications": draw(classifications(1))}
     try:
         spec = OntologySpec(name="x", **lists)
     except ValidationError:  # an old name that is claimed twice, or is still borne

@@ -217,10 +217,11 @@ def _written(part: Mapping[str, Any], live: Raw) -> Raw:
     if "constraints" in part:
         pairs = [[each["source"], each["target"]] for each in part["constraints"].values()]
         out["definition"] = {"constraints": pairs}
-    if "definition" in part:
-        given = part["definition"]
-        variants = [{**each, "actions": list(each["actions"])} for each in given["variants"].values()]
-        out["definition"] = {**given, "variants": variants}
+    if "variants" in part:
+        plain = {name: out.pop(name) for name in ("title", "value") if name in out}
+        variants = [{**each, "actions": list(each["actions"])} for each in part["variants"].values()]
+        old = live.get("definition") or {}
+        out["definition"] = {**old, **plain, "version": 1, "variants": variants}
     return out
 
 

@@ -17,9 +17,11 @@ Tree = dict[str, dict[str, Any]]
 
 OPTIONAL = (
     "color", "uiMode", "isLikertScale", "minCharacters", "maxCharacters", "attributes", "constraints",
-    "definition",
+    "variants", "title", "value",
 )  # fmt: skip
-CHILDREN = ("classifications", "options")
+"""Of an option the value is never optional; of a tool it is part of a definition, as the title is."""
+MAPS = ("classifications", "options", "attributes", "constraints", "variants", "actions")
+"""What holds parts by key: their order counts, that of a part's own attributes does not."""
 
 
 def wished(nodes: Iterable[Raw], ends: Mapping[str, str] | None = None) -> Tree:
@@ -129,8 +131,8 @@ def _definition(node: Raw, ends: Mapping[str, str]) -> dict[str, Any]:
         return {}
     if node.get("tool") != "edge":
         variants = {each["name"]: _variant(each) for each in written.get("variants") or []}
-        plain = {k: written[k] for k in ("version", "title", "value") if written.get(k) is not None}
-        return {"definition": {"version": 1, **plain, "variants": variants}}
+        plain = {name: written[name] for name in ("title", "value") if written.get(name) is not None}
+        return {**plain, "variants": variants}
     pairs = [tuple(ends.get(end, end) for end in each) for each in written.get("constraints") or []]
     return {"constraints": {f"{a} -> {b}": {"source": a, "target": b} for a, b in sorted(pairs)}}
 
@@ -147,6 +149,6 @@ def same(have: Any, want: Any) -> bool:
     if not isinstance(have, Mapping):
         return True
     return all(
-        (name not in CHILDREN or list(have[name]) == list(want[name])) and same(have[name], want[name])
+        (name not in MAPS or list(have[name]) == list(want[name])) and same(have[name], want[name])
         for name in want
     )
