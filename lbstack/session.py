@@ -131,6 +131,11 @@ def moves_of(graph: Graph, state: State) -> tuple[tuple[Address, Address], ...]:
     return tuple((old, new) for old, new in wanted if old in state.resources and new not in state.resources)
 
 
+def imports_of(graph: Graph, state: State) -> tuple[tuple[Address, str], ...]:
+    """Existing objects that ``imports:`` brings under addresses which state does not know yet."""
+    return tuple((i.address, i.id) for i in graph.stack.imports if i.address not in state.resources)
+
+
 async def read_workspace(
     graph: Graph, state: State, wire: ApiWire, progress: Progress = no_progress
 ) -> Snapshot:
@@ -174,14 +179,21 @@ async def make_plan(
     """Stations 3 and 4: the plan, and the state it was made from."""
     from lbstack.kinds import KINDS
     from lbstack.plan.planner import plan
-    from lbstack.state.model import renamed
+    from lbstack.state.model import bound, renamed
 
-    moves = moves_of(graph, state)
-    state = renamed(state, moves)
+    moves, imports = moves_of(graph, state), imports_of(graph, state)
+    state = bound(renamed(state, moves), imports)
     snapshot = await read_workspace(graph, state, wire, progress)
     state = replace(state, organization=state.organization or snapshot.organization)
     made = plan(
-        graph, state, snapshot, KINDS, destroy=settings.destroy, targets=settings.targets, moves=moves
+        graph,
+        state,
+        snapshot,
+        KINDS,
+        destroy=settings.destroy,
+        targets=settings.targets,
+        moves=moves,
+        imports=imports,
     )
     return made, state
 

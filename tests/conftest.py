@@ -19,7 +19,7 @@ from lbstack.sandbox.app import create_app
 from lbstack.sandbox.seed import open_store
 from lbstack.sandbox.world import admin_key
 from lbstack.session import Settings, load_graph, make_plan
-from lbstack.state.model import State, renamed
+from lbstack.state.model import State, bound, renamed
 from lbstack.state.store import Store
 from lbstack.work import Event
 
@@ -91,7 +91,7 @@ class World:
         self.events = []
 
         async def run(wire: ApiWire) -> Outcome:
-            state = renamed(self.state, plan.moves)
+            state = bound(renamed(self.state, plan.moves), plan.imports)
             state, journal = self.store.begin(replace(state, organization=plan.pins.organization))
             outcome = await apply(plan, state, journal, KINDS, wire, emit=self.events.append)
             journal.close()

@@ -35,6 +35,16 @@ def happen(world: World, event: Any) -> None:
     EVENTS[verb](world, what)
 
 
+def named(world: World, text: str) -> str:
+    """Text in which ``<the dataset NAME>`` stands for the id of the dataset of that name."""
+
+    def find(match: re.Match[str]) -> str:
+        document = "query($name: String!) { datasets(where: {name: $name}, first: 1) { id } }"
+        return str(world.graphql(document, name=match[1])["datasets"][0]["id"])
+
+    return re.sub(r"<the dataset ([^<>]+)>", find, text)
+
+
 def _id(world: World, text: str) -> str:
     entry = world.state.resources[Address.parse(text)]
     assert entry.id

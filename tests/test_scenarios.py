@@ -22,7 +22,7 @@ from lbstack.plan import guards
 from lbstack.render.text import drift_lines, plan_lines
 from lbstack.render.words import NO_CHANGES
 from tests.conftest import World
-from tests.meanwhile import happen
+from tests.meanwhile import happen, named
 
 FOLDER = Path(__file__).parent / "scenarios"
 FILES = sorted(FOLDER.rglob("*.yaml"))
@@ -75,10 +75,10 @@ def test_story(path: Path, world: World, request: pytest.FixtureRequest) -> None
 def play(node: Any, act: dict[str, Any], world: World, golden: Golden) -> None:
     assert set(act) <= KEYS, f"unknown keys {set(act) - KEYS}"
     world.variables.update({name: str(value) for name, value in act.get("variables", {}).items()})
-    if "stack" in act:
-        world.write("stack: test\n" + act["stack"])
     for event in act.get("meanwhile", []):
         happen(world, event)
+    if "stack" in act:
+        world.write("stack: test\n" + named(world, act["stack"]))
     try:
         plan = world.plan(destroy=act.get("destroy", False))
         guards.check(plan)

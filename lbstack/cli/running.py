@@ -25,7 +25,7 @@ from lbstack.render.terminal import write
 from lbstack.render.text import Line, note_lines, plan_lines
 from lbstack.render.words import NO_CHANGES, summary, value
 from lbstack.session import Settings, load_graph, make_plan, open_store, open_wire
-from lbstack.state.model import State, renamed
+from lbstack.state.model import State, bound, renamed
 from lbstack.state.store import Store
 from lbstack.work import Event
 
@@ -68,7 +68,7 @@ def _run_saved(settings: Settings, teller: _Teller) -> int:
             async with open_wire(settings) as wire:
                 await live.require_organization(wire, plan.pins.organization)
                 teller.plan(plan)
-                pinned = renamed(state, plan.moves)
+                pinned = bound(renamed(state, plan.moves), plan.imports)
                 return await _execute(settings, plan, pinned, store, wire, teller)
 
         return asyncio.run(work())

@@ -66,7 +66,8 @@ class FieldChange:
 class Change:
     """One resource's part of the plan. `before` and `after` are whole; `fields` is what differs.
 
-    `needs` are the addresses it will depend on, `needed` those it depended on when last applied.
+    With `importing`, an existing object comes under this address. `needs` are the addresses it
+    will depend on, `needed` those it depended on when last applied.
     """
 
     address: Address
@@ -82,6 +83,7 @@ class Change:
     memory: Mapping[str, Any] = field(default_factory=dict)
     contents: int = 0
     protected: bool = False
+    importing: bool = False
     source: Source | None = None
 
     @property
@@ -132,13 +134,14 @@ class Plan:
     notes: tuple[str, ...] = ()
     names: Mapping[str, Address] = field(default_factory=dict)
     moves: tuple[tuple[Address, Address], ...] = ()
+    imports: tuple[tuple[Address, str], ...] = ()
     output_wants: Mapping[str, Any] = field(default_factory=dict)
     destroy: bool = False
 
     @property
     def actions(self) -> tuple[Change, ...]:
         """The changes that do something."""
-        return tuple(change for change in self.changes if change.action is not Action.NOOP)
+        return tuple(c for c in self.changes if c.action is not Action.NOOP or c.importing)
 
     @property
     def empty(self) -> bool:
@@ -146,11 +149,12 @@ class Plan:
         return not (self.actions or self.outputs or self.deposed)
 
     def counts(self) -> dict[str, int]:
-        """How many are to add, change, destroy and forget; a replacement adds and destroys."""
-        tally = dict.fromkeys(("add", "change", "destroy", "forget"), 0)
+        """How many are to import, add, change, destroy and forget; a replacement adds and destroys."""
+        tally = dict.fromkeys(("import", "add", "change", "destroy", "forget"), 0)
         for change in self.changes:
             for part in COUNTED.get(change.action, ()):
                 tally[part] += 1
+            tally["import"] += change.importing
         tally["destroy"] += len(self.deposed)
         return tally
 

@@ -35,9 +35,10 @@ def plan(
     destroy: bool = False,
     targets: Iterable[Address] = (),
     moves: tuple[tuple[Address, Address], ...] = (),
+    imports: tuple[tuple[Address, str], ...] = (),
 ) -> Plan:
-    """What would bring the workspace to the stack. `state` has its `moves` already made."""
-    making = _Making(graph, state, snapshot, kinds)
+    """What would bring the workspace to the stack. `state` has its `moves` made and its `imports` bound."""
+    making = _Making(graph, state, snapshot, kinds, frozenset(address for address, _ in imports))
     if not destroy:
         for address in graph.order:
             making.consider(graph.stack.resources[address])
@@ -62,6 +63,7 @@ def plan(
         notes=tuple(making.notes()),
         names=state.addresses(),
         moves=moves,
+        imports=imports,
         output_wants=wants,
         destroy=destroy,
     )
@@ -95,6 +97,7 @@ class _Making:
     state: State
     snapshot: Snapshot
     kinds: Mapping[str, Kind]
+    importing: frozenset[Address] = frozenset()
     changes: list[Change] = field(default_factory=list)
     after: dict[Address, Fields] = field(default_factory=dict)
     waiting: dict[Address, list[Address]] = field(default_factory=dict)
@@ -105,6 +108,10 @@ class _Making:
         address = resource.address
         entry = self.state.resources.get(address, Entry(None))
         live = self.snapshot.resources.get(address) if entry.id else None
+        if address in self.importing and live is None:
+            self.problems.append(
+                Problem(f"{entry.id} is no {address.kind} in this workspace", "mend the id", resource.source)
+            )
         want = self._managed(resource, entry)
         bound = {name: self._bind(address, value) for name, value in want.items()}
         change = (
@@ -185,6 +192,7 @@ class _Making:
             memory=entry.memory,
             contents=live.contents,
             protected=resource.lifecycle.prevent_destroy,
+            importing=address in self.importing,
             source=resource.source,
         )
 

@@ -66,6 +66,8 @@ def _change(change: Change) -> dict[str, Any]:
             "replace_paths": [[str(step) for step in line.path] for line in change.fields if line.replaces],
         },
     }
+    if change.importing:
+        document["change"]["importing"] = {"id": change.id}
     if change.reason:
         document["action_reason"] = change.reason
     return document

@@ -18,6 +18,7 @@ STYLES = {
     Action.REPLACE: "destroy",
     Action.DELETE: "destroy",
     Action.FORGET: "forget",
+    Action.NOOP: "plain",
 }
 HEADINGS = {
     Action.CREATE: "will be created",
@@ -26,6 +27,8 @@ HEADINGS = {
     Action.DELETE: "will be destroyed",
     Action.FORGET: "will be forgotten",
 }
+
+IMPORTED = {True: "will be imported", False: "will be imported and changed"}
 
 
 def plan_lines(plan: Plan) -> Iterator[Line]:
@@ -61,8 +64,9 @@ def note_lines(notes: Iterable[str]) -> Iterator[Line]:
 def change_lines(change: Change, names: Mapping[str, Address]) -> Iterator[Line]:
     """One resource: a heading, why, and a line for each value that differs."""
     style = STYLES[change.action]
+    heading = HEADINGS[change.action] if not change.importing else IMPORTED[change.action is Action.NOOP]
     why = f"  # {safe(change.reason)}" if change.reason else ""
-    yield (f"  {SYMBOLS[change.action]} {safe(str(change.address))} {HEADINGS[change.action]}{why}", style)
+    yield (f"  {SYMBOLS[change.action]} {safe(str(change.address))} {heading}{why}", style)
     if change.action is Action.CREATE:
         for name, item in sorted((change.after or {}).items()):
             if item not in (None, {}, []):

@@ -88,6 +88,13 @@ def renamed(state: State, moves: Iterable[tuple[Address, Address]]) -> State:
     return replace(state, resources=resources)
 
 
+def bound(state: State, imports: Iterable[tuple[Address, str]]) -> State:
+    """The state with existing objects under addresses that it did not know; nothing else is known
+    of them yet."""
+    found = {address: Entry(id) for address, id in imports if address not in state.resources}
+    return replace(state, resources={**state.resources, **found}) if found else state
+
+
 def check(state: State, where: str) -> None:
     """Refuse a state that breaks its own rules.
 
