@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Protocol, get_args
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -142,18 +141,6 @@ def _lower(value: Any) -> Any:
 
 
 LowerCase = BeforeValidator(_lower)
-
-
-def _distinct(value: list[Any]) -> list[Any]:
-    for index, item in enumerate(value):
-        if item in value[:index]:
-            name = item.address.key if isinstance(item, Ref) else item
-            raise PydanticCustomError("distinct", "names {name} twice", {"name": str(name)})
-    return value
-
-
-Distinct = AfterValidator(_distinct)
-"""A list in which nothing may stand twice."""
 
 
 class Spec(BaseModel):

@@ -16,7 +16,6 @@ from pydantic import BaseModel, Field, model_validator
 from lbstack.errors import NotFound, ServiceError
 from lbstack.kinds.contract import (
     Ask,
-    Distinct,
     Fields,
     Immutable,
     Kind,
@@ -33,6 +32,7 @@ from lbstack.kinds.contract import (
     Work,
     WriteOnly,
 )
+from lbstack.kinds.fields import Distinct
 from lbstack.kinds.ontology.fields import MediaType
 from lbstack.kinds.reading import PAGE, by_id_ask, listed_then_by_id, page_ask, settle, until_short
 from lbstack.values import Ref

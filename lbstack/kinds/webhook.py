@@ -13,7 +13,6 @@ from pydantic import BaseModel, Field
 
 from lbstack.kinds.contract import (
     Ask,
-    Distinct,
     Fields,
     Immutable,
     Kind,
@@ -29,6 +28,7 @@ from lbstack.kinds.contract import (
     Work,
     WriteOnly,
 )
+from lbstack.kinds.fields import Distinct
 from lbstack.kinds.reading import PAGE, by_id_ask, listed_then_by_id, settle
 from lbstack.values import Ref
 

@@ -1,0 +1,1 @@
+"""Members: people by their e-mail address, with a role in the organisation or roles on projects."""

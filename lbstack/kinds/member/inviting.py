@@ -1,0 +1,156 @@
+"""Finding people by their address, and inviting who is not in the organisation.
+
+API reference 1.5 (invitations), 6.1 (several may be open for one address).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from lbstack.errors import OutcomeUnknown, ServiceError, StackError
+from lbstack.kinds.contract import Fields, Work
+from lbstack.kinds.member.words import INVITE, INVITED, NONE, PERSON, is_for, promised, spelled
+from lbstack.kinds.reading import PAGE
+
+FIND = f"""query FindMember($email: String!, $lower: String!) {{
+  user {{ id }}
+  roles {{ id name }}
+  written: users(where: {{email: $email}}, skip: 0, first: 100) {{ {PERSON} }}
+  lower: users(where: {{email: $lower}}, skip: 0, first: 100) {{ {PERSON} }}
+}}"""
+FIND_INVITES = f"""query FindInvites($from: ID) {{
+  organization {{ id invites(from: $from, first: {PAGE}) {{ nodes {{ {INVITE} }} nextCursor }} }}
+}}"""
+FIND_EVERYBODY = f"""query FindEverybody($skip: Int!) {{
+  users(skip: $skip, first: {PAGE}) {{ {PERSON} }}
+}}"""
+CREATE_INVITE = """mutation CreateInvite($data: [CreateInviteInput!]) {
+  createInvites(data: $data) { invite { id } }
+}"""
+CANCEL_INVITE = (
+    """mutation CancelInvite($where: WhereUniqueIdInput!) { cancelInvite(where: $where) { id } }"""
+)
+
+BROUGHT_BY = "joined"
+"""In memory: who brought a member in, the stack (``invited``), or somebody before it (``before``)."""
+INVITATION = "invitation"
+"""In memory: the id of the invitation that the stack sent."""
+LAG = 1.0
+"""Seconds until an invitation shows in its list (API reference 6.6)."""
+
+
+@dataclass(frozen=True)
+class People:
+    """What a step needs to know: the caller's id, role ids by name, the person if they are a member."""
+
+    me: str
+    roles: dict[str, str]
+    user: dict[str, Any] | None
+
+    def role(self, name: str) -> str:
+        """The id of a role, by its name as the stack spells it."""
+        if name not in self.roles:
+            raise StackError(f"the workspace has no role {name}", f"roles are {', '.join(self.roles)}")
+        return self.roles[name]
+
+
+async def look_up(work: Work) -> People:
+    """Find the person by e-mail address, in case, or as members' addresses mostly are, in lower case."""
+    email = work.address.key
+    found = await work.wire.query(FIND, email=email, lower=email.lower())
+    users = [user for user in (*found["written"], *found["lower"]) if user["email"].lower() == email.lower()]
+    roles = {spelled(role): role["id"] for role in found["roles"]}
+    return People(found["user"]["id"], roles, users[0] if users else None)
+
+
+async def invites_of(work: Work) -> list[dict[str, Any]]:
+    """Every open invitation of the address, oldest first; several may exist (API reference 6.1)."""
+    found, cursor = [], None
+    while True:
+        page = (await work.wire.query(FIND_INVITES, **{"from": cursor}))["organization"]["invites"]
+        found += [invite for invite in page["nodes"] if is_for(invite, work.address.key)]
+        cursor = page["nextCursor"]
+        if not cursor or not page["nodes"]:
+            return found
+
+
+async def search_everybody(work: Work) -> dict[str, Any]:
+    """The person whom the service did not invite because they are a member, under some spelling."""
+    for skip in range(0, 1_000_000, PAGE):
+        page = (await work.wire.query(FIND_EVERYBODY, skip=skip))["users"]
+        for user in page:
+            if user["email"].lower() == work.address.key.lower():
+                return dict(user)
+        if len(page) < PAGE:
+            break
+    raise ServiceError(f"the service neither invited {work.address.key} nor has them as a member", "invite")
+
+
+async def adopt_or_invite(work: Work, people: People, want: Fields) -> str | None:
+    """The id of an invitation with these roles, somebody's or a new one; None for who is a member."""
+    role, projects = _wished(want)
+    invites = await invites_of(work)
+    for invite in invites:
+        fits = "projects" not in want or promised(invite) == projects
+        if fits and spelled(invite["organizationRoleName"]) == role:
+            own = invite["id"] == work.memory.get(INVITATION)
+            work.memory[BROUGHT_BY] = INVITED if own else "before"
+            return str(invite["id"])
+    for invite in invites:
+        await work.wire.mutate(CANCEL_INVITE, where={"id": invite["id"]})
+    return await _invite(work, people, role, projects)
+
+
+async def invite_anew(work: Work, id: str, have: Fields, want: Fields) -> None:
+    """An invitation cannot be changed: it is cancelled and sent again with other roles."""
+    people = await look_up(work)
+    old = next((invite for invite in await invites_of(work) if invite["id"] == id), None)
+    if old is None:
+        raise StackError(f"the invitation of {work.address.key} is no longer open", "run apply again")
+    role, projects = _wished({"role": spelled(old["organizationRoleName"]), **want})
+    if "projects" not in want and role == NONE:
+        projects = promised(old)
+    elif projects:
+        managed = have["projects"] or {}
+        projects = {**{p: r for p, r in promised(old).items() if p not in managed}, **projects}
+    await work.wire.mutate(CANCEL_INVITE, where={"id": id})
+    new = await _invite(work, people, role, projects)
+    if new is None:
+        raise StackError(f"{work.address.key} has become a member meanwhile", "run apply again")
+    work.renamed(new)
+
+
+def _wished(want: Fields) -> tuple[str, dict[str, str]]:
+    """The organisation role and the project roles of an invitation; who has the latter has no former."""
+    projects = dict(want.get("projects") or {})
+    return NONE if projects else str(want.get("role", NONE)), projects
+
+
+async def _invite(work: Work, people: People, role: str, projects: dict[str, str]) -> str | None:
+    data = {
+        "inviterId": people.me,
+        "inviteeEmail": work.address.key,
+        "organizationId": work.organization,
+        "organizationRoleId": people.role(role),
+        "projects": [{"projectId": id, "projectRoleId": people.role(name)} for id, name in projects.items()],
+    }
+    (answer,) = (await work.wire.mutate(CREATE_INVITE, data=[data]))["createInvites"]
+    if answer["invite"] is None:
+        return None
+    id = answer["invite"]["id"]
+    if id == "invited":  # what the service may say instead of an id (API reference 1.5)
+        id = await _newest(work)
+    work.memory.update({BROUGHT_BY: INVITED, INVITATION: id})
+    return str(id)
+
+
+async def _newest(work: Work) -> str:
+    """The id of the invitation that was just sent, as soon as its list shows it."""
+    for pause in (0, LAG, LAG, LAG):
+        await asyncio.sleep(pause)
+        invites = await invites_of(work)
+        if invites:
+            return str(invites[-1]["id"])
+    raise OutcomeUnknown(f"{work.address.key} was invited, and no list shows the invitation yet")

@@ -1,0 +1,160 @@
+"""How members are read: a few lists for all of them, whatever their number.
+
+API reference 1.5, 4 (pages), 6.5 (who is listed among the members of a project).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+from lbstack.errors import Problem
+from lbstack.kinds.contract import Ask, Fields, Live, Reading, ReadProblems, Reply, Tracked
+from lbstack.kinds.member.words import (
+    INVITE,
+    INVITED,
+    JOINED,
+    NONE,
+    PERSON,
+    excludes,
+    promised,
+    spelled,
+)
+from lbstack.kinds.reading import PAGE, by_id_ask, together, until_short
+from lbstack.values import Address
+
+MEMBERS = f"members(skip: $skip, first: {PAGE}) {{ id user {{ id }} role {{ id name }} accessFrom }}"
+
+Roles = dict[tuple[str, str], str]
+"""Role names by project id and user id."""
+
+
+def read(tracked: Sequence[Tracked]) -> Reading:
+    """Everybody, every open invitation, and the members of projects that were remembered: lists only.
+
+    Whom no list shows is read by id.
+    """
+    known = dict.fromkeys(id for item in tracked if item.id for id in item.known.get("projects") or {})
+    roles, everybody, invites, members = yield from together(
+        _all_roles(),
+        until_short({"": _people_page}, list),
+        _all_invites(),
+        until_short({id: _members_page(id) for id in known}, lambda data: data["members"]),
+    )
+    by_email = {user["email"].lower(): user for user in everybody[""] or ()}
+    people = by_email | {user["id"]: user for user in everybody[""] or ()}
+    problems = [*_same_address(tracked), *_unknown_roles(tracked, roles), *_unfit(tracked, by_email)]
+    if problems:
+        raise ReadProblems(problems)
+    on_projects = {
+        (project, member["user"]["id"]): spelled(member["role"])
+        for project, listed in members.items()
+        for member in listed or ()
+        if member["accessFrom"] != "ORGANIZATION"  # whoever has an organisation role is listed, too
+    }
+    # By id, and by the address: who accepts, or is invited anew, has another id.
+    open_ones = {invite["inviteeEmail"].lower(): invite for invite in reversed(invites)}
+    open_ones.update({invite["id"]: invite for invite in invites})
+    found: dict[Address, Live | None] = {}
+    rest = []
+    for item in tracked:
+        keys = [item.id, item.address.key.lower()] if item.id else []
+        if user := _first(keys, people):
+            found[item.address] = _joined(item, user, on_projects)
+        elif invite := _first(keys, open_ones):
+            found[item.address] = _invited(invite)
+        elif item.id:
+            rest.append(item)
+    return {**found, **(yield from _by_id(rest, on_projects))}
+
+
+def _first(keys: list[str], among: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+    return next((among[key] for key in keys if key in among), None)
+
+
+def _all_roles() -> Generator[list[Ask], list[Reply], list[str]]:
+    (reply,) = yield [Ask("roles { id name }", cost=20)]
+    return [spelled(role) for role in reply.data]
+
+
+def _people_page(skip: int) -> Ask:
+    return Ask(f"users(skip: $skip, first: {PAGE}) {{ {PERSON} }}", {"skip": ("Int!", skip)}, PAGE)
+
+
+def _members_page(project: str) -> Callable[[int], Ask]:
+    text = f"project(where: {{id: $id}}) {{ id {MEMBERS} }}"
+    return lambda skip: Ask(text, {"id": ("ID!", project), "skip": ("Int!", skip)}, PAGE)
+
+
+def _all_invites() -> Generator[list[Ask], list[Reply], list[dict[str, Any]]]:
+    text = f"organization {{ id invites(from: $from, first: {PAGE}) {{ nodes {{ {INVITE} }} nextCursor }} }}"
+    found: list[dict[str, Any]] = []
+    cursor = None
+    while True:
+        (reply,) = yield [Ask(text, {"from": ("ID", cursor)}, PAGE)]
+        page = reply.data["invites"]
+        found += page["nodes"]
+        cursor = page["nextCursor"]
+        if not cursor or not page["nodes"]:
+            return found
+
+
+def _by_id(
+    items: list[Tracked], on_projects: Roles
+) -> Generator[list[Ask], list[Reply], dict[Address, Live | None]]:
+    """Whom no list shows. An invitation has no read by id: what is no user either is gone."""
+    if not items:
+        return {}
+    replies = yield [by_id_ask("user", f"{PERSON} deleted", item.id or "") for item in items]
+    return {
+        item.address: None if reply.gone or reply.data["deleted"] else _joined(item, reply.data, on_projects)
+        for item, reply in zip(items, replies, strict=True)
+    }
+
+
+def _joined(item: Tracked, user: dict[str, Any], on_projects: Roles) -> Live:
+    """Somebody in the organisation; of the roles on projects, those that were remembered."""
+    mine = {id: on_projects.get((id, user["id"])) for id in item.known.get("projects") or {}}
+    projects = {id: role for id, role in mine.items() if role}
+    return Live(user["id"], {"role": spelled(user["orgRole"]), "projects": projects, "status": JOINED})
+
+
+def _invited(invite: dict[str, Any]) -> Live:
+    role = spelled(invite["organizationRoleName"])
+    return Live(invite["id"], {"role": role, "projects": promised(invite), "status": INVITED})
+
+
+def _same_address(tracked: Sequence[Tracked]) -> list[Problem]:
+    """Two members may not differ by capitals only: they are one person."""
+    seen: dict[str, Tracked] = {}
+    problems = []
+    for item in sorted(tracked, key=lambda item: (item.want is not None, item.id is None)):
+        other = seen.setdefault(item.address.key.lower(), item)
+        if other is not item:
+            cure = "remove one" if other.want is not None else f"add previously: {other.address.key}"
+            problems.append(Problem(f"{item.address} is {other.address}", cure, address=item.address))
+    return problems
+
+
+def _unknown_roles(tracked: Sequence[Tracked], roles: list[str]) -> list[Problem]:
+    return [
+        Problem(f"the workspace has no role {role}", f"roles are {', '.join(roles)}", address=item.address)
+        for item in tracked
+        for role in _roles_in(item.want or {})
+        if role not in roles
+    ]
+
+
+def _roles_in(want: Fields) -> list[str]:
+    return list(dict.fromkeys([want.get("role", NONE), *want.get("projects", {}).values()]))
+
+
+def _unfit(tracked: Sequence[Tracked], by_email: dict[str, dict[str, Any]]) -> list[Problem]:
+    """Who is to get first roles on projects, but has a role in the organisation."""
+    problems = []
+    for item in tracked:
+        want, user = item.want or {}, by_email.get(item.address.key.lower())
+        role = spelled(user["orgRole"]) if user else NONE
+        if not item.id and want.get("projects") and "role" not in want and role != NONE:
+            problems.append(Problem(*excludes(item.address, role), address=item.address))
+    return problems

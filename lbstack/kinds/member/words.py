@@ -1,0 +1,36 @@
+"""The words in which the service and the stack speak of people, shared by this kind's modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lbstack.values import Address
+
+PERSON = "id email orgRole { id name }"
+INVITE = "id inviteeEmail organizationRoleName projectInvites { projectId projectRoleName }"
+
+NONE = "NONE"
+"""The organisation role of people who have roles on projects only (API reference 1.5)."""
+INVITED, JOINED = "invited", "member"
+"""What a member's status may be."""
+
+
+def spelled(role: dict[str, Any] | str | None) -> str:
+    """A role's name as the stack spells it: ``Team Manager`` is TEAM_MANAGER."""
+    name = role["name"] if isinstance(role, dict) else role or NONE
+    return name.upper().replace(" ", "_").replace("-", "_")
+
+
+def is_for(invite: dict[str, Any], email: str) -> bool:
+    """Whether an invitation is for this address; people do not differ by the case of theirs."""
+    return bool(invite["inviteeEmail"].lower() == email.lower())
+
+
+def promised(invite: dict[str, Any]) -> dict[str, str]:
+    """The roles on projects that an invitation promises, by project id."""
+    return {each["projectId"]: spelled(each["projectRoleName"]) for each in invite["projectInvites"]}
+
+
+def excludes(address: Address, role: str) -> tuple[str, str]:
+    """What is wrong with roles on projects beside a role in the organisation, and what to do."""
+    return f"{address.key} has the organisation role {role}, so no roles on projects", "add role: NONE to it"
