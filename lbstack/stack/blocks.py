@@ -12,7 +12,7 @@ from lbstack.stack.complaints import complain, refuse_secret
 from lbstack.stack.expand import Expander
 from lbstack.stack.model import Import, Moved, Output, Removed
 from lbstack.stack.problems import Problems, shown
-from lbstack.stack.secrets import secrets_in
+from lbstack.stack.specs import secrets_in
 from lbstack.stack.tree import Item, locate
 from lbstack.stack.variables import NAME
 from lbstack.values import Address

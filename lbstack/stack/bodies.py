@@ -16,7 +16,7 @@ from lbstack.stack.complaints import complain, refuse_secret
 from lbstack.stack.expand import Expander
 from lbstack.stack.model import Lifecycle, Resource
 from lbstack.stack.problems import Problems, shown
-from lbstack.stack.secrets import secrets_in, takes_secret
+from lbstack.stack.specs import secrets_in, takes_secret
 from lbstack.stack.tree import Item, Map, locate
 from lbstack.values import Address
 

@@ -9,16 +9,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
 from lbstack.kinds.contract import holds_unset
 from lbstack.stack.problems import KEPT, Problems, shown
+from lbstack.stack.specs import models_in
 from lbstack.stack.tree import Item, List, Map, locate
 from lbstack.values import Secret, Source
 
 Path = tuple[str | int, ...]
+
+_PLAIN = {
+    "string_type": "should be text",
+    "dict_type": "should be a mapping",
+    "model_type": "should be a mapping",
+    "list_type": "should be a list",
+    "bool_type": "should be true or false",
+    "bool_parsing": "should be true or false",
+    "int_type": "should be a whole number",
+    "int_parsing": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "float_type": "should be a number",
+    "float_parsing": "should be a number",
+}
 
 
 class _Complaint(NamedTuple):
@@ -90,7 +105,7 @@ def _complaints(
         elif isinstance(given, Secret):
             refuse_secret(given, locate(item, path), problems)
         elif not holds_unset(given):
-            yield _Complaint(path, len(path), fork, branch, _words(one["msg"]), _detail(one, problems), False)
+            yield _Complaint(path, len(path), fork, branch, _words(one), _detail(one, problems), False)
 
 
 def _path(value: Any, loc: Path) -> tuple[Path, Path, str | int | None]:
@@ -119,37 +134,31 @@ def _deepest(complaints: list[_Complaint]) -> list[_Complaint]:
     return [c for c in complaints if c.branch is None or depths[c.fork][c.branch] == best[c.fork]]
 
 
-def _words(message: str) -> str:
-    """pydantic's message as the end of a sentence that begins with the field's name."""
-    text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ").removeprefix("Input ")
-    return text if text.startswith("should ") or text[1:2].isupper() else text[:1].lower() + text[1:]
+def _words(error: Mapping[str, Any]) -> str:
+    """The end of a sentence that begins with the field's name."""
+    if error["type"] in _PLAIN:
+        return _PLAIN[error["type"]]
+    text = str(error["msg"])
+    text = text.removeprefix("Value error, ").removeprefix("Assertion failed, ").removeprefix("Input ")
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 def _detail(error: Mapping[str, Any], problems: Problems) -> str:
-    """For a word out of a fixed set: the nearest."""
-    if error["type"] not in ("literal_error", "enum") or not isinstance(error["input"], str):
+    """What to do: quote a number that is text, or the nearest word of a fixed set."""
+    kind, given = error["type"], error["input"]
+    if kind == "string_type" and isinstance(given, (int, float)):
+        return "quote it"
+    if kind not in ("literal_error", "enum") or not isinstance(given, str):
         return ""
     expected = re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
-    folded = {word.casefold(): word for word in expected}
-    hint = problems.near(error["input"].casefold(), folded)
-    return re.sub(r"'(.*)'", lambda m: repr(folded.get(m[1], m[1])), hint)
+    return problems.near(given, expected, fold=True)
 
 
 def _dotted(name: str, path: Path) -> str:
     return ".".join([name, *(str(step) if len(str(step)) < 60 else f"{str(step)[:59]}…" for step in path)])
 
 
-def _names(spec: type[BaseModel], seen: frozenset[type] = frozenset()) -> list[str]:
+def _names(spec: type[BaseModel]) -> list[str]:
     """The fields of a model and of the models inside it."""
-    found: list[str] = []
-
-    def walk(annotation: Any) -> None:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in seen:
-            found.extend(_names(annotation, seen | {annotation}))
-        for part in get_args(annotation):
-            walk(part)
-
-    for name, info in spec.model_fields.items():
-        found.append(info.alias or name)
-        walk(info.annotation)
-    return list(dict.fromkeys(found))
+    fields = [field for model in models_in(spec) for field in model.model_fields.items()]
+    return list(dict.fromkeys(info.alias or name for name, info in fields))

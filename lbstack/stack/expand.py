@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from lbstack.kinds.contract import Kind, WriteOnly
 from lbstack.stack.problems import Problems, shown
 from lbstack.stack.reader import Budget, Refused
-from lbstack.stack.secrets import takes_secret
+from lbstack.stack.specs import takes_secret
 from lbstack.stack.tree import Item, List, Map, Mark, count, source
 from lbstack.stack.variables import Variable, as_text
 from lbstack.values import Address, Ref, Secret, Template, Unset

@@ -42,14 +42,19 @@ class Problems:
         """Count problems that nobody looked at."""
         self._more += count
 
-    def near(self, word: object, names: Iterable[str], otherwise: str = "") -> str:
-        """A detail for a misspelt name: ``did you mean 'teeth'?``, or `otherwise`."""
+    def near(self, word: object, names: Iterable[str], otherwise: str = "", *, fold: bool = False) -> str:
+        """A detail for a misspelt name: ``did you mean 'teeth'?``, or `otherwise`.
+
+        With `fold` names are compared without regard to case.
+        """
         if not isinstance(word, str) or len(word) > 128 or self._hints == 0:
             return otherwise
         self._hints -= 1
-        nearest = sorted((n for n in names if abs(len(n) - len(word)) < 8), key=lambda n: n[:1] != word[:1])
-        match = get_close_matches(word, nearest[:NAMES], 1, 0.6)
-        return f"did you mean {match[0]!r}?" if match else otherwise
+        word = word.casefold() if fold else word
+        known = {name.casefold() if fold else name: name for name in names}
+        alike = sorted((n for n in known if abs(len(n) - len(word)) < 8), key=lambda n: n[:1] != word[:1])
+        match = get_close_matches(word, alike[:NAMES], 1, 0.6)
+        return f"did you mean {known[match[0]]!r}?" if match else otherwise
 
     def raise_any(self) -> None:
         """Raise what was found, sorted by place, as one `ConfigError`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import models_json_schema
 
 from lbstack.kinds import KINDS
@@ -17,6 +17,7 @@ from lbstack.kinds.contract import Kind
 from lbstack.stack.blocks import ImportBlock, MovedBlock, RemovedBlock
 from lbstack.stack.bodies import EngineWords
 from lbstack.stack.sections import NAME as STACK_NAME
+from lbstack.stack.specs import models_in
 from lbstack.stack.variables import NAME
 
 JSON = dict[str, Any]
@@ -35,6 +36,9 @@ def json_schema(kinds: Mapping[str, Kind] = KINDS) -> JSON:
     for kind in kinds.values():
         spec = shared[_name(refs[kind.Spec, "validation"])]
         spec["properties"] = {**spec.get("properties", {}), **words}
+    for model in (inner for kind in kinds.values() for inner in models_in(kind.Spec)):
+        if _has_short_form(model):
+            shared[model.__name__] = {"anyOf": [shared[model.__name__], {"type": ["string", "number"]}]}
     sections = {
         kind.plural: {
             "description": (kind.Spec.__doc__ or "").strip().partition("\n")[0],
@@ -100,6 +104,15 @@ def _open(part: Any) -> Any:
         outside: JSON = {key: opened.pop(key) for key in ("description", "default") if key in opened}
         return {**outside, "anyOf": [opened, HOLE]}
     return opened
+
+
+def _has_short_form(model: type[BaseModel]) -> bool:
+    """Whether a word may stand for the mapping; pydantic's schema does not tell."""
+    try:
+        model.model_validate("word")
+    except ValidationError:
+        return False
+    return True
 
 
 def _kept(key: str, value: Any) -> Any:
