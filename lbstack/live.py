@@ -17,7 +17,7 @@ from lbstack.errors import AuthError, Exit, Problem, ServiceError, StackError, S
 from lbstack.kinds.contract import Ask, Kind, Live, Reading, ReadProblems, Reply, Tracked
 from lbstack.values import Address
 
-DOCUMENT_COST = 1000
+DOCUMENT_COST = 4000
 """About how many objects one document may ask for."""
 
 CANARY = "user { id email } organization { id name }"
