@@ -1,0 +1,189 @@
+"""Members: what needs many people, or somebody who acts between a plan and its apply."""
+
+from __future__ import annotations
+
+from lbstack.sandbox import people
+from lbstack.sandbox.roles import BY_NAME
+from lbstack.sandbox.world import accept_invite, organization
+from lbstack.values import Address
+from tests.conftest import World
+
+INVITE = """mutation($data: [CreateInviteInput!]) { createInvites(data: $data) { invite { id } } }"""
+SEEN = """{ user { id } users(first: 100) { email orgRole { name } }
+  organization { id invites { nodes {
+    id inviteeEmail organizationRoleName projectInvites { projectRoleName }
+  } } }
+}"""
+ADMIN = "admin@sandbox.example"
+
+
+def join(world: World, email: str, role: str) -> str:
+    with world.workspace.transaction():
+        now, org = world.workspace.mint.now(), organization(world.workspace)
+        return people.join(world.workspace, org, email, BY_NAME[role].id, now)
+
+
+def invite(world: World, email: str, role: str) -> None:
+    seen = world.graphql(SEEN)
+    data = {
+        "inviterId": seen["user"]["id"],
+        "inviteeEmail": email,
+        "organizationId": seen["organization"]["id"],
+        "organizationRoleId": BY_NAME[role].id,
+    }
+    world.graphql(INVITE, data=[data])
+
+
+def roles(world: World) -> dict[str, str]:
+    return {user["email"]: user["orgRole"]["name"] for user in world.graphql(SEEN)["users"]}
+
+
+def invited(world: World) -> list[tuple[str, str]]:
+    nodes = world.graphql(SEEN)["organization"]["invites"]["nodes"]
+    return [(node["inviteeEmail"], node["organizationRoleName"]) for node in nodes]
+
+
+def failure(world: World) -> str:
+    (event,) = [event for event in world.events if event.type == "failed"]
+    return "; ".join(str(problem) for problem in event.problems)
+
+
+def members(text: str) -> str:
+    return f"stack: test\nprojects: {{one: {{name: One, media_type: IMAGE}}}}\nmembers: {text}\n"
+
+
+def test_many_people_take_few_requests(world: World) -> None:
+    for n in range(150):
+        join(world, f"P{n}@example.com", "None")
+        join(world, f"other{n}@example.com", "Labeler")
+    listed = ", ".join(f"p{n}@example.com: {{projects: {{one: LABELER}}}}" for n in range(150))
+    world.write(members("{" + listed + "}"))
+    assert not world.apply().failed
+    before = world.app.state.sandbox.requests
+    assert world.plan().empty
+    assert world.app.state.sandbox.requests - before < 8
+    assert not invited(world)
+
+
+def test_an_open_invitation_with_the_same_role_is_taken_over(world: World) -> None:
+    invite(world, "A@example.com", "Labeler")
+    world.write(members("{a@example.com: {role: LABELER}}"))
+    assert not world.apply().failed
+    assert invited(world) == [("A@example.com", "Labeler")]
+    assert world.state.resources[Address("member", "a@example.com")].memory == {"joined": "before"}
+    accept_invite(world.workspace, "a@example.com")
+    world.write(members("{}"))
+    assert not world.apply().failed
+    assert roles(world)["A@example.com"] == "Labeler"
+
+
+def test_open_invitations_with_other_roles_are_replaced(world: World) -> None:
+    invite(world, "a@example.com", "Admin")
+    invite(world, "a@example.com", "Reviewer")
+    world.write(members("{a@example.com: {projects: {one: LABELER}}}"))
+    assert not world.apply().failed
+    assert invited(world) == [("a@example.com", "None")]
+    assert world.plan().empty
+
+
+def test_a_cancelled_invitation_is_sent_again(world: World) -> None:
+    world.write(members("{a@example.com: {role: LABELER}}"))
+    assert not world.apply().failed
+    (node,) = world.graphql(SEEN)["organization"]["invites"]["nodes"]
+    world.graphql(
+        "mutation($w: WhereUniqueIdInput!) { cancelInvite(where: $w) { id } }", w={"id": node["id"]}
+    )
+    (change,) = world.plan().actions
+    assert (change.action, change.reason) == ("create", "deleted outside lbstack")
+    assert not world.apply().failed
+    assert invited(world) == [("a@example.com", "Labeler")]
+
+
+def test_who_accepts_between_plan_and_destroy_leaves_the_organisation(world: World) -> None:
+    world.write(members("{a@example.com: {role: LABELER}}"))
+    assert not world.apply().failed
+    world.write(members("{}"))
+    plan = world.plan()
+    accept_invite(world.workspace, "a@example.com")
+    assert not world.apply(plan).failed
+    assert "a@example.com" not in roles(world)
+
+
+def test_who_accepts_between_plan_and_another_role_is_left_for_the_next_apply(world: World) -> None:
+    world.write(members("{a@example.com: {role: LABELER}}"))
+    assert not world.apply().failed
+    world.write(members("{a@example.com: {role: REVIEWER}}"))
+    plan = world.plan()
+    accept_invite(world.workspace, "a@example.com")
+    assert world.apply(plan).failed
+    assert "no longer open; run apply again" in failure(world)
+    assert not world.apply().failed
+    assert roles(world)["a@example.com"] == "Reviewer"
+    assert world.plan().empty
+
+
+def test_an_address_in_other_letters_is_found_when_the_service_does_not_invite_it(world: World) -> None:
+    join(world, "Ann.Smith@Example.com", "Labeler")
+    world.write(members("{ann.smith@example.COM: {role: REVIEWER}}"))
+    assert not world.apply().failed
+    assert roles(world)["Ann.Smith@Example.com"] == "Reviewer"
+    assert not invited(world)
+    assert world.plan().empty
+
+
+def test_the_last_admin_stays_admin(world: World) -> None:
+    world.write(members(f"{{{ADMIN}: {{role: LABELER}}}}"))
+    assert world.apply().failed
+    assert "last Admin" in failure(world)
+    assert roles(world)[ADMIN] == "Admin"
+
+
+def test_the_owner_of_the_key_is_not_removed(world: World) -> None:
+    join(world, "boss@example.com", "Admin")
+    world.write(members(f"{{{ADMIN}: {{role: ADMIN}}}}"))
+    assert not world.apply().failed
+    state = world.state
+    address = Address("member", ADMIN)
+    entry = state.resources[address]
+    entry.memory["joined"] = "invited"  # type: ignore[index]
+    state, journal = world.store.begin(state)
+    world.store.save(state.with_entry(address, entry))
+    journal.close()
+    world.write(members("{}"))
+    assert world.apply().failed
+    assert "owns the API key in use" in failure(world)
+    assert roles(world)[ADMIN] == "Admin"
+
+
+def test_other_roles_on_a_project_survive_a_new_invitation(world: World) -> None:
+    text = (
+        "stack: test\nprojects: {one: {name: One, media_type: IMAGE}, two: {name: Two, media_type: IMAGE}}\n"
+    )
+    world.write(text + "members: {a@example.com: {projects: {one: LABELER, two: LABELER}}}\n")
+    assert not world.apply().failed
+    world.write(text + "members: {a@example.com: {role: NONE}}\n")
+    assert world.plan().empty and not world.apply().failed  # the projects are left to others now
+    world.write(text + "members: {a@example.com: {projects: {one: REVIEWER}}}\n")
+    assert not world.apply().failed
+    (node,) = world.graphql(SEEN)["organization"]["invites"]["nodes"]
+    assert sorted(each["projectRoleName"] for each in node["projectInvites"]) == ["Labeler", "Reviewer"]
+    assert world.plan().empty
+
+
+def test_a_project_that_is_gone_takes_its_roles_with_it(world: World) -> None:
+    join(world, "a@example.com", "None")
+    world.write(members("{a@example.com: {projects: {one: LABELER}}}"))
+    assert not world.apply().failed
+    project = world.state.resources[Address("project", "one")].id
+    world.graphql(
+        "mutation($id: ID!) { updateProject(where: {id: $id}, data: {deleted: true}) { id } }", id=project
+    )
+    assert {str(change.address): change.action for change in world.plan().actions} == {
+        "project.one": "create",
+        "member.a@example.com": "update",
+    }
+    assert not world.apply().failed
+    assert world.plan().empty
+    world.write("stack: test\n")
+    assert not world.apply().failed
+    assert roles(world)["a@example.com"] == "None"
