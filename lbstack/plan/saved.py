@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -180,7 +180,7 @@ def _encode_noun(value: Any) -> Any:
     return {"$absent": True} if isinstance(value, Absent) else {"$source": list(value)}
 
 
-DECODERS = {
+DECODERS: dict[str, Callable[[Any], Any]] = {
     "$action": lambda x: Action(x),
     "$address": lambda x: Address.parse(x),
     "$ref": lambda x: Ref(Address.parse(x[0]), str(x[1])),
@@ -202,4 +202,5 @@ def _decode(value: Any) -> Any:
     ((tag, inner),) = value.items()
     if tag in DECODERS:
         return DECODERS[tag](inner)
-    return RECORDS[tag[1:]](**{name: _decode(item) for name, item in inner.items()})
+    record: Callable[..., Any] = RECORDS[tag[1:]]
+    return record(**{name: _decode(item) for name, item in inner.items()})

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lbstack.plan.changes import ABSENT, SYMBOLS, Action, Change, FieldChange, Plan
-from lbstack.render.words import NO_CHANGES, key, path, safe, summary, value
+from lbstack.render.words import NO_CHANGES, Plain, key, path, safe, summary, value
 from lbstack.values import Address
 
 Line = tuple[str, str]
@@ -68,9 +68,8 @@ def change_lines(change: Change, names: Mapping[str, Address]) -> Iterator[Line]
     why = f"  # {safe(change.reason)}" if change.reason else ""
     yield (f"  {SYMBOLS[change.action]} {safe(str(change.address))} {heading}{why}", style)
     if change.action is Action.CREATE:
-        for name, item in sorted((change.after or {}).items()):
-            if item not in (None, {}, []):
-                yield from _tree(name, item, names, "+", 6)
+        shown = {n: v for n, v in (change.after or {}).items() if v not in (None, {}, []) and n[0] != "_"}
+        yield from attributes(shown, names, "+", 6)
     elif change.action in (Action.UPDATE, Action.REPLACE):
         for line in change.fields:
             yield field_line(line, names)
@@ -80,12 +79,27 @@ def change_lines(change: Change, names: Mapping[str, Address]) -> Iterator[Line]
             yield (f"      # holds {change.contents} rows or labels", "destroy")
 
 
-def _tree(name: str, item: Any, names: Mapping[str, Address], symbol: str, indent: int) -> Iterator[Line]:
-    """A value of a new resource; maps of parts one part a line, a part's own parts below it."""
+def attributes(
+    shown: Mapping[str, Any], names: Mapping[str, Address], symbol: str, indent: int
+) -> Iterator[Line]:
+    """Attributes by name, the simple ones with their values in a column."""
+    width = max((len(key(name)) for name, item in shown.items() if not _has_parts(item)), default=0)
+    for name, item in sorted(shown.items()):
+        if _has_parts(item):
+            yield from _tree(name, item, names, symbol, indent)
+        else:
+            yield (f"{' ' * indent}{symbol} {key(name):<{width}} = {value(item, names)}", "add")
+
+
+def _has_parts(item: Any) -> bool:
+    return isinstance(item, Mapping) and any(isinstance(part, Mapping) for part in item.values())
+
+
+def _tree(
+    name: str, item: Mapping[str, Any], names: Mapping[str, Address], symbol: str, indent: int
+) -> Iterator[Line]:
+    """A map of parts, one part a line, a part's own parts below it."""
     pad = " " * indent
-    if not (isinstance(item, Mapping) and any(isinstance(part, Mapping) for part in item.values())):
-        yield (f"{pad}{symbol} {key(name)} = {value(item, names)}", "add")
-        return
     yield (f"{pad}{symbol} {key(name)}:", "add")
     for label, part in item.items():
         if not isinstance(part, Mapping):
@@ -95,13 +109,15 @@ def _tree(name: str, item: Any, names: Mapping[str, Address], symbol: str, inden
         inside = ", ".join(f"{k} {value(v, names)}" for k, v in flat.items())
         yield (f"{pad}    {symbol} {key(label, names)}" + (f": {inside}" if inside else ""), "add")
         for inner, parts in part.items():
-            if isinstance(parts, Mapping) and parts:
+            if _has_parts(parts):
                 yield from _tree(inner, parts, names, symbol, indent + 8)
 
 
 def _tells(name: str, item: Any, label: Any, part: Mapping[str, Any]) -> bool:
-    """Whether an attribute says more than the part's key and the defaults do."""
-    return item not in (None, "", False, [], label) and item != part.get("name")
+    """Whether an attribute says more than the part's key, its name and plain defaults do."""
+    if item in (None, "", False, []):
+        return False
+    return not (isinstance(item, str) and (item in str(label) or item == part.get("name")))
 
 
 def field_line(line: FieldChange, names: Mapping[str, Address]) -> Line:
@@ -157,11 +173,9 @@ def drift_lines(plan: Plan) -> Iterator[Line]:
 
 
 def attribute_lines(
-    address: Address, id: str | None, attributes: Mapping[str, Any], names: Mapping[str, Address]
+    address: Address, id: str | None, known: Mapping[str, Any], names: Mapping[str, Address]
 ) -> Iterator[Line]:
     """One remembered resource, in full."""
     yield (f"{safe(str(address))}:", "bold")
-    yield (f"    id = {safe(id or '(none)')}", "plain")
-    for name, item in sorted(attributes.items()):
-        for text, _ in _tree(name, item, names, " ", 2):
-            yield (text, "plain")
+    for text, _ in attributes({**known, "id": Plain(id or "(none)")}, names, " ", 2):
+        yield (text, "plain")

@@ -30,6 +30,12 @@ def _escaped(char: str) -> str:
     return char
 
 
+class Plain(str):
+    """Text that stands for itself, even where it is an id that state knows."""
+
+    __slots__ = ()
+
+
 def value(item: Any, names: Mapping[str, Address] | None = None) -> str:
     """A value as a plan shows it; an id that state knows is shown as the address it belongs to."""
     if isinstance(item, (Digest, Secret)):
@@ -37,7 +43,7 @@ def value(item: Any, names: Mapping[str, Address] | None = None) -> str:
     if isinstance(item, Unknown):
         return "(known after apply)"
     if isinstance(item, str):
-        if names and item in names:
+        if names and item in names and type(item) is not Plain:
             return safe(str(names[item]))
         return _cut(quoted(item))
     if isinstance(item, Mapping):
