@@ -130,7 +130,9 @@ def field_line(line: FieldChange, names: Mapping[str, Address]) -> Line:
         return (f"      + {where}{_member(line, line.after, names)}{tail}", "add")
     if line.after is ABSENT:
         return (f"      - {where}{_member(line, line.before, names)}{tail}", "destroy")
-    return (f"      ~ {where} = {value(line.before, names)} -> {value(line.after, names)}{tail}", "change")
+    before, after = value(line.before, names), value(line.after, names)
+    told = after if line.note and before == after else f"{before} -> {after}"
+    return (f"      ~ {where} = {told}{tail}", "change")
 
 
 def _member(line: FieldChange, item: Any, names: Mapping[str, Address]) -> str:
