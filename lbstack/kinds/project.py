@@ -86,10 +86,15 @@ SET_REVIEW = """mutation SetReview($id: ID!, $share: Float!) {
 }"""
 END_REVIEW = """mutation EndReview($id: ID!) { deleteReviewQueue(where: {project: {id: $id}}) { id } }"""
 
-DATASETS = f"datasets(where: {{deleted: false}}, skip: $skip, first: {PAGE}) {{ id rowCount }}"
+FEW = 20
+"""Datasets that are read with each project; a project that has so many is asked for the rest."""
+
 SELECTION = f"""id name description allowedMediaType autoAuditNumberOfLabels autoAuditPercentage
   isBenchmarkEnabled isConsensusEnabled labelCount ontology {{ id }}
-  {DATASETS.replace("$skip", "0")}"""
+  datasets(where: {{deleted: false}}, skip: 0, first: {FEW}) {{ id rowCount }}"""
+MORE_DATASETS = f"""project(where: {{id: $id}}) {{
+  id datasets(where: {{deleted: false}}, skip: $skip, first: {PAGE}) {{ id rowCount }}
+}}"""
 
 EDITOR = "Editor"
 """The standard labeling front end, by which the service's own client finds it, too (API reference 1.4)."""
@@ -169,8 +174,7 @@ class Project(Kind):
     def read(self, tracked: Sequence[Tracked]) -> Reading:
         raw = yield from listed_then_by_id(
             tracked,
-            # A project may hold a page of datasets, and few do.
-            lambda skip: page_ask("projects", SELECTION, skip, cost=1000),
+            lambda skip: page_ask("projects", SELECTION, skip, cost=5 * PAGE),
             lambda data: list(data),
             lambda id: by_id_ask("project", SELECTION, id, cost=5),
         )
@@ -236,12 +240,12 @@ def _live(node: dict[str, Any]) -> Live:
 
 
 def _rest_of_datasets(raw: dict[str, dict[str, Any] | None]) -> Generator[list[Ask], list[Reply], None]:
-    """Complete the projects whose datasets fill the page that was read with them."""
-    full = [id for id, node in raw.items() if node and len(node["datasets"] or []) >= PAGE]
+    """Complete the projects of which only the first datasets were read."""
+    full = [id for id, node in raw.items() if node and len(node["datasets"] or []) >= FEW]
     if not full:
         return
     rest = yield from until_short(
-        {id: _datasets_page(id) for id in full}, lambda data: data["datasets"] or [], skip=PAGE
+        {id: _datasets_page(id) for id in full}, lambda data: data["datasets"] or [], skip=FEW
     )
     for id, more in rest.items():
         node = raw[id]
@@ -252,8 +256,7 @@ def _rest_of_datasets(raw: dict[str, dict[str, Any] | None]) -> Generator[list[A
 
 
 def _datasets_page(id: str) -> Callable[[int], Ask]:
-    text = f"project(where: {{id: $id}}) {{ id {DATASETS} }}"
-    return lambda skip: Ask(text, {"id": ("ID!", id), "skip": ("Int!", skip)}, PAGE)
+    return lambda skip: Ask(MORE_DATASETS, {"id": ("ID!", id), "skip": ("Int!", skip)}, PAGE)
 
 
 async def _relate(work: Work, id: str, have: Fields, want: Fields, changed: set[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import World
 from tests.meanwhile import ADD_ROW
 
-DATASETS = 230
+DATASETS = 130
 
 
 def stack(attached: int) -> str:
@@ -17,11 +17,12 @@ def stack(attached: int) -> str:
     return f"stack: test\ndatasets:\n{datasets}projects:\n{project}"
 
 
-def test_all_datasets_of_a_project_are_read(world: World) -> None:
-    world.write(stack(DATASETS))
+@pytest.mark.parametrize("attached", [19, 20, 21, 119, 120, 121])
+def test_all_datasets_of_a_project_are_read(world: World, attached: int) -> None:
+    world.write(stack(attached))
     assert not world.apply().failed
     assert world.plan().empty
-    world.write(stack(DATASETS - 1))
+    world.write(stack(attached - 1))
     (change,) = world.plan().actions
     assert [line.path[0] for line in change.fields] == ["datasets"]
     assert not world.apply().failed
