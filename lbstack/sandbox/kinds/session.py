@@ -21,7 +21,7 @@ from lbstack.sandbox.tables import EVERYBODY, USERS
 TABLES = (
     """CREATE TABLE IF NOT EXISTS organizations (
         id TEXT PRIMARY KEY, name TEXT NOT NULL, createdAt TEXT NOT NULL, updatedAt TEXT NOT NULL,
-        seats INTEGER NOT NULL DEFAULT 1000)""",
+        seats INTEGER NOT NULL DEFAULT 10000)""",
     "CREATE TABLE IF NOT EXISTS roles (id TEXT PRIMARY KEY, name TEXT NOT NULL, description TEXT NOT NULL)",
     """CREATE TABLE IF NOT EXISTS users (
         id TEXT PRIMARY KEY, organizationId TEXT NOT NULL REFERENCES organizations (id),
