@@ -16,7 +16,8 @@ import pytest
 from lbstack.cli.main import COMMANDS, group
 from lbstack.errors import Exit
 from lbstack.kinds import KINDS
-from lbstack.kinds.contract import Immutable, Kind, RefTo, WriteOnly
+from lbstack.kinds.contract import Kind
+from lbstack.kinds.fields import Immutable, RefTo, WriteOnly
 from lbstack.stack.schema import json_schema
 
 ROOT = Path(__file__).parent.parent

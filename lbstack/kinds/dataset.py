@@ -11,7 +11,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from lbstack.errors import ChecksFailed
-from lbstack.kinds.contract import Fields, Kind, Live, Reading, RefTo, Spec, Text, Tracked, Work
+from lbstack.kinds.contract import Fields, Kind, Live, Reading, Tracked, Work
+from lbstack.kinds.fields import RefTo, Spec, Text
 from lbstack.kinds.reading import read_listed
 
 CREATE = """mutation CreateDataset($name: String!, $description: String!) {

@@ -14,19 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from lbstack.errors import ChecksFailed
-from lbstack.kinds.contract import (
-    Ask,
-    Fields,
-    Immutable,
-    Kind,
-    Live,
-    LowerCase,
-    Reading,
-    Spec,
-    Text,
-    Tracked,
-    Work,
-)
+from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Tracked, Work
+from lbstack.kinds.fields import Immutable, LowerCase, Spec, Text
 from lbstack.kinds.reading import settle
 from lbstack.values import Ref
 

@@ -14,25 +14,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from lbstack.errors import NotFound, ServiceError
-from lbstack.kinds.contract import (
-    Ask,
-    Fields,
+from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Reply, Tracked, Work
+from lbstack.kinds.fields import (
+    Distinct,
     Immutable,
-    Kind,
-    Live,
     LowerCase,
-    Reading,
     RefTo,
-    Reply,
     Spec,
     Text,
-    Tracked,
     Unordered,
     UpperCase,
-    Work,
     WriteOnly,
 )
-from lbstack.kinds.fields import Distinct
 from lbstack.kinds.ontology.fields import MediaType
 from lbstack.kinds.reading import PAGE, by_id_ask, listed_then_by_id, page_ask, settle, until_short
 from lbstack.values import Ref

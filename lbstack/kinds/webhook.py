@@ -11,24 +11,18 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field
 
-from lbstack.kinds.contract import (
-    Ask,
-    Fields,
+from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Tracked, Work
+from lbstack.kinds.fields import (
+    Distinct,
     Immutable,
-    Kind,
-    Live,
-    Reading,
     RefTo,
     SecretText,
     Spec,
     Text,
-    Tracked,
     Unordered,
     UpperCase,
-    Work,
     WriteOnly,
 )
-from lbstack.kinds.fields import Distinct
 from lbstack.kinds.reading import PAGE, by_id_ask, listed_then_by_id, settle
 from lbstack.values import Ref
 

@@ -15,7 +15,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from lbstack.errors import NotFound, ServiceError, StackError
-from lbstack.kinds.contract import Fields, Kind, Listed, Reading, RefTo, Spec, Tracked, UpperCase, Work
+from lbstack.kinds.contract import Fields, Kind, Reading, Tracked, Work
+from lbstack.kinds.fields import Listed, RefTo, Spec, UpperCase
 from lbstack.kinds.member.inviting import (
     BROUGHT_BY,
     CANCEL_INVITE,

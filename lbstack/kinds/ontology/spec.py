@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
-from lbstack.kinds.contract import Immutable, Keyed, Spec, Text, UpperCase
+from lbstack.kinds.fields import Immutable, Keyed, Spec, Text, UpperCase
 from lbstack.kinds.ontology.fields import (
     ClassificationType,
     Color,
