@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from lbstack.errors import Exit, NotFound, Problem, StackError
 from lbstack.kinds.contract import Kind, Wire
 from lbstack.plan.changes import Action, Plan
 from lbstack.plan.schedule import Step, schedule
-from lbstack.state.model import Entry, State
+from lbstack.state.model import Entry, State, same
 from lbstack.state.store import outputs_record, result_record
 from lbstack.values import Address, Ref, Template
 from lbstack.work import Event, StepWork
@@ -85,7 +85,7 @@ def _adopt_facts(plan: Plan, state: State, journal: Recorder) -> State:
             continue
         known = {name: value for name, value in (change.after or {}).items() if name != "id"}
         facts = replace(entry, id=change.id, attributes=known, needs=change.needs, protected=change.protected)
-        if facts != entry:
+        if not same(facts, entry):
             resources[change.address] = facts
             journal.add(result_record(change.address, facts))
     return replace(state, resources=resources)
@@ -126,7 +126,14 @@ class _Run:
             finished, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in finished:
                 order.done(running.pop(task))
-                task.result()
+                await self._require(task, running)
+
+    @staticmethod
+    async def _require(task: asyncio.Task[bool], running: Iterable[asyncio.Task[bool]]) -> None:
+        """End the apply if a step ended it; what is in flight is finished and remembered first."""
+        if task.exception() is not None:
+            await asyncio.gather(*running, return_exceptions=True)
+        task.result()
 
     async def one(self, step: Step) -> bool:
         """One step, from its intent to its result; never raises for what the service does."""
@@ -142,11 +149,13 @@ class _Run:
         self.emit(Event("start", step, id=step.id))
         self.journal.add({"intent": step.verb, "address": str(step.address), "id": step.id})
         heart = asyncio.create_task(self._beat(step, started))
-        work = StepWork(self, step, started)
+        work: StepWork | None = None
         try:
+            work = StepWork(self, step, started)
             await self._carry_out(step, work)
         except StackError as error:
-            work.give_up()
+            if work:
+                work.give_up()
             self.outcome.failed.append(step)
             self.broken[step.name] = step.address
             self.outcome.exit = (
@@ -203,7 +212,7 @@ class _Run:
 
     def remember(self, address: Address, entry: Entry | None) -> None:
         """Make what is now known of a resource durable."""
-        if self.known.get(address) == entry:
+        if same(self.known.get(address), entry):
             return
         self.journal.add(result_record(address, entry))
         if entry is None:

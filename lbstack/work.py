@@ -63,6 +63,7 @@ class StepWork:
         self._run, self._step, self._started = run, step, started
         self._before = run.state.resources.get(step.address)
         self._entry: Entry | None = None
+        self._did: set[str] = set()
         self.address = step.address
         self.wire = run.wire
         self.organization = run.plan.pins.organization
@@ -76,7 +77,8 @@ class StepWork:
     def made(self, id: str, **attributes: Any) -> None:
         deposed = self._before.deposed if self._before else ()
         if self._before and self._before.id and self._step.change and self._step.change.before is not None:
-            deposed = (*deposed, DeposedObject(self._before.id, visible(self._step.change.before)))
+            old = DeposedObject(self._before.id, visible(self._step.change.before), self._before.needs)
+            deposed = (*deposed, old)
         known = {name: self._remembered(name, value) for name, value in attributes.items()}
         self._entry = Entry(
             id,
@@ -96,6 +98,7 @@ class StepWork:
     def did(self, *names: str, **now: Any) -> None:
         entry = self._current()
         known = {n: self._remembered(n, self.want[n]) for n in names if n in self.want} | now
+        self._did.update(names)
         self._entry = replace(
             entry,
             attributes={**entry.attributes, **known},
@@ -112,9 +115,8 @@ class StepWork:
     def finish(self, returned: Fields) -> None:
         """The step succeeded: everything wanted is so, beside what the service set."""
         wanted = {name: self._remembered(name, value) for name, value in self.want.items()}
-        kept = {
-            n: v for n, v in self._current().attributes.items() if n in self._kind.computed or n in wanted
-        }
+        read = self._read() | dict(self._current().attributes)
+        kept = {n: v for n, v in read.items() if n in self._kind.computed or n in wanted}
         entry = replace(
             self._current(),
             attributes={**kept, **wanted, **returned},
@@ -125,19 +127,29 @@ class StepWork:
         )
         self._run.remember(self.address, entry)
 
+    def _read(self) -> Fields:
+        """What the plan found set by the service: a step that died before it could not report it."""
+        change = self._step.change
+        if change is None or self._step.verb != "update":
+            return {}
+        return {n: v for n, v in (change.before or {}).items() if n in self._kind.computed}
+
     def give_up(self) -> None:
         """The step failed: what of it is in doubt is remembered as unfinished."""
         if self._step.tears or (self._before is None and self._entry is None):
             return
         entry, change = self._current(), self._step.change
         if self._step.verb == "update" and change:
-            done = {n for n, v in self.want.items() if self._entry and entry.attributes.get(n) == v}
-            entry = replace(entry, unfinished=tuple(sorted({*entry.unfinished, *change.changed} - done)))
+            doubtful = {*entry.unfinished, *change.changed} - self._did
+            entry = replace(entry, unfinished=tuple(sorted(doubtful)))
         self._run.remember(self.address, replace(entry, memory=self.memory))
 
     def gone(self) -> None:
-        """The object is retired: forget it, or that it was deposed."""
-        entry = self._before
+        """The object is retired: forget it, or that it was deposed.
+
+        Others of the same address are retired at the same time, so what counts is the entry as it is now.
+        """
+        entry = self._run.state.resources.get(self.address)
         if entry is None:
             return
         if self._step.verb == "destroy":

@@ -108,6 +108,7 @@ class Deposed:
     address: Address
     id: str
     attributes: Mapping[str, Any]
+    needs: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

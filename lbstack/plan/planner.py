@@ -13,7 +13,8 @@ from typing import Any
 
 from lbstack.errors import ConfigError, Problem
 from lbstack.graph import Graph
-from lbstack.kinds.contract import Fields, Kind, Listed, Live, RefTo, WriteOnly
+from lbstack.kinds.contract import Fields, Kind, Live
+from lbstack.kinds.fields import Listed, RefTo, WriteOnly
 from lbstack.live import Snapshot
 from lbstack.plan.changes import ABSENT, Action, Change, Deposed, FieldChange, OutputChange, Pins, Plan
 from lbstack.plan.diff import differences
@@ -55,7 +56,7 @@ def plan(
         changes=tuple(making.changes),
         outputs=tuple(_outputs(making, wants)),
         deposed=tuple(
-            Deposed(address, old.id, old.attributes)
+            Deposed(address, old.id, old.attributes, old.needs)
             for address, entry in state.resources.items()
             for old in entry.deposed
         ),

@@ -7,9 +7,9 @@ destroyed at the end. The explainer and the executor walk this same list.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from lbstack.plan.changes import Action, Change, Plan
 from lbstack.values import Address
@@ -42,25 +42,8 @@ class Step:
 def schedule(plan: Plan) -> list[Step]:
     """Every step of a plan; a step stands behind all those it must wait for."""
     builds = {c.address: c for c in plan.changes if c.action in BUILDS}
-    tears = {c.address: c for c in plan.changes if c.action in TEARS}
-    dependents: dict[Address, list[Address]] = {}
-    for change in plan.changes:
-        for need in change.needed:
-            dependents.setdefault(need, []).append(change.address)
-    steps = [_build(change, builds) for change in _needs_first(builds)]
-    steps += [_tear(change, builds, tears, dependents) for change in _dependents_first(tears, dependents)]
-    return steps + [
-        Step(
-            f"destroy {d.address} {d.id}",
-            "destroy",
-            d.address,
-            None,
-            d.id,
-            d.attributes,
-            tuple(_build_name(a) for a in dependents.get(d.address, ()) if a in builds),
-        )
-        for d in plan.deposed
-    ]
+    order = _ordered(builds, lambda address: [n for n in builds[address].needs if n in builds])
+    return [_build(builds[address], builds) for address in order] + _tears(plan)
 
 
 def _build_name(address: Address) -> str:
@@ -84,48 +67,110 @@ def _build(change: Change, builds: Mapping[Address, Change]) -> Step:
     )
 
 
-def _tear(
-    change: Change,
-    builds: Mapping[Address, Change],
-    tears: Mapping[Address, Change],
-    dependents: Mapping[Address, list[Address]],
-) -> Step:
-    after = [_build_name(change.address)] if change.address in builds else []
-    for other in dependents.get(change.address, ()):
-        after += [_build_name(other)] if other in builds else []
-        after += [_tear_name(other)] if other in tears else []
-    return Step(
-        _tear_name(change.address),
-        TEARS[change.action],
-        change.address,
-        change,
-        change.id,
-        change.before or {},
-        tuple(after),
-    )
+# -- tearing down: what refers to an object ends, or is turned elsewhere, before the object goes -------
 
 
-def _needs_first(builds: Mapping[Address, Change]) -> list[Change]:
-    return _ordered(builds, lambda address: [n for n in builds[address].needs if n in builds])
+def _tears(plan: Plan) -> list[Step]:
+    steps = {step.name: step for step in _retiring(plan)}
+    if not steps:
+        return []
+    waits = _waits(plan, list(steps.values()))
+    done: set[str] = set()
+    ordered = []
+    for name in _ordered(steps, lambda name: [other for other in waits[name] if other in steps]):
+        after = tuple(other for other in waits[name] if other not in steps or other in done)
+        ordered.append(replace(steps[name], after=after))
+        done.add(name)
+    return ordered
 
 
-def _dependents_first(
-    tears: Mapping[Address, Change], dependents: Mapping[Address, list[Address]]
-) -> list[Change]:
-    return _ordered(tears, lambda address: [d for d in dependents.get(address, ()) if d in tears])
+def _retiring(plan: Plan) -> Iterator[Step]:
+    for change in plan.changes:
+        if change.action in TEARS:
+            yield Step(
+                _tear_name(change.address),
+                TEARS[change.action],
+                change.address,
+                change,
+                change.id,
+                change.before or {},
+            )
+    for old in plan.deposed:
+        yield Step(f"destroy {old.address} {old.id}", "destroy", old.address, None, old.id, old.attributes)
 
 
-def _ordered(changes: Mapping[Address, Change], before: Any) -> list[Change]:
-    """Depth first, so that each stands behind what `before` names; otherwise as given."""
-    done: dict[Address, Change] = {}
-    for root in changes:
-        stack = [(root, iter(before(root)))] if root not in done else []
+def _waits(plan: Plan, retiring: list[Step]) -> dict[str, list[str]]:
+    """For each step that retires an object, the steps that end what refers to it.
+
+    Which object is meant is told by the ids among the attributes. Where they hold none of an
+    address that was needed (it may stand inside a text), every object of that address is meant.
+    """
+    ids: dict[Address, set[str]] = {}
+    held = [*((c.address, c.id) for c in plan.changes), *((d.address, d.id) for d in plan.deposed)]
+    for address, id in held:
+        ids.setdefault(address, set()).update([id] if id else [])
+    by_id: dict[str, list[Step]] = {}
+    by_address: dict[Address, list[Step]] = {}
+    for step in retiring:
+        by_id.setdefault(step.id or "", []).append(step)
+        by_address.setdefault(step.address, []).append(step)
+    built = {c.address for c in plan.changes if c.action is Action.REPLACE}
+    waits = {s.name: [_build_name(s.address)] if s.change and s.address in built else [] for s in retiring}
+    for end, needed, attributes in _referrers(plan):
+        said = set(_texts(attributes))
+        meant = [step for id in sorted(said & by_id.keys()) for step in by_id[id]]
+        for need in needed:
+            meant += by_address.get(need, []) if not said & ids.get(need, set()) else []
+        for step in meant:
+            if end != step.name and end not in waits[step.name]:
+                waits[step.name].append(end)
+    return waits
+
+
+def _referrers(plan: Plan) -> Iterator[tuple[str, tuple[Address, ...], Mapping[str, Any]]]:
+    """What exists and will not stay as it is: the step that ends that, what it needed, what it says."""
+    for change in plan.changes:
+        if change.action is Action.UPDATE:
+            yield _build_name(change.address), change.needed, change.before or {}
+        elif change.action in TEARS:
+            yield _tear_name(change.address), change.needed, change.before or {}
+    for old in plan.deposed:
+        yield f"destroy {old.address} {old.id}", old.needs, old.attributes
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text inside a value, keys of maps included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _texts(key)
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
+
+
+N = TypeVar("N", bound=Hashable)
+
+
+def _ordered(items: Iterable[N], before: Callable[[N], Iterable[N]]) -> list[N]:
+    """Depth first, so that each stands behind what `before` names; otherwise as given.
+
+    Where items go round in a circle (other hands made them refer to each other) it is cut.
+    """
+    done: dict[N, None] = {}
+    begun: set[N] = set()
+    for root in items:
+        stack = [] if root in begun else [(root, iter(before(root)))]
+        begun.add(root)
         while stack:
-            address, rest = stack[-1]
-            following = next((item for item in rest if item not in done), None)
+            item, rest = stack[-1]
+            following = next((other for other in rest if other not in begun), None)
             if following is None:
-                done[address] = changes[address]
+                done[item] = None
                 stack.pop()
             else:
+                begun.add(following)
                 stack.append((following, iter(before(following))))
-    return list(done.values())
+    return list(done)

@@ -20,10 +20,11 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class DeposedObject:
-    """A replaced object that still awaits its destruction."""
+    """A replaced object that still awaits its destruction, and what it was made to depend on."""
 
     id: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    needs: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,30 @@ class State:
         return {entry.id: address for address, entry in self.resources.items() if entry.id}
 
 
+def same(one: Any, other: Any) -> bool:
+    """Equal, and with mappings in the same order: the order of an object's parts is remembered too."""
+    if one != other:
+        return False
+    if isinstance(one, Entry):
+        return same(one.attributes, other.attributes)
+    if isinstance(one, Mapping):
+        return all(a == b and same(one[a], other[b]) for a, b in zip(one, other, strict=True))
+    return True
+
+
 def renamed(state: State, moves: Iterable[tuple[Address, Address]]) -> State:
     """The state with resources under other addresses; their ids and everything else stay."""
     table = dict(moves)
     if not table:
         return state
     resources = {
-        table.get(address, address): replace(entry, needs=tuple(table.get(n, n) for n in entry.needs))
+        table.get(address, address): replace(
+            entry,
+            needs=tuple(table.get(n, n) for n in entry.needs),
+            deposed=tuple(
+                replace(old, needs=tuple(table.get(n, n) for n in old.needs)) for old in entry.deposed
+            ),
+        )
         for address, entry in state.resources.items()
     }
     return replace(state, resources=resources)
@@ -150,12 +168,21 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
     if entry.needs:
         data["needs"] = [str(address) for address in entry.needs]
     if entry.deposed:
-        data["deposed"] = [{"id": d.id, "attributes": to_json(d.attributes)} for d in entry.deposed]
+        data["deposed"] = [_deposed_to_json(item) for item in entry.deposed]
     if entry.unfinished:
         data["unfinished"] = list(entry.unfinished)
     if entry.protected:
         data["protected"] = True
     return data
+
+
+def _deposed_to_json(item: DeposedObject) -> dict[str, Any]:
+    data: dict[str, Any] = {"id": item.id, "attributes": to_json(item.attributes)}
+    return data | ({"needs": [str(address) for address in item.needs]} if item.needs else {})
+
+
+def _addresses(texts: Iterable[str]) -> tuple[Address, ...]:
+    return tuple(Address.parse(text) for text in texts)
 
 
 def entry_from_json(data: dict[str, Any]) -> Entry:
@@ -167,9 +194,10 @@ def entry_from_json(data: dict[str, Any]) -> Entry:
         id,
         from_json(_dict(data["attributes"])),
         from_json(_dict(data.get("memory", {}))),
-        tuple(Address.parse(text) for text in data.get("needs", [])),
+        _addresses(data.get("needs", [])),
         tuple(
-            DeposedObject(str(d["id"]), from_json(_dict(d["attributes"]))) for d in data.get("deposed", [])
+            DeposedObject(str(d["id"]), from_json(_dict(d["attributes"])), _addresses(d.get("needs", [])))
+            for d in data.get("deposed", [])
         ),
         tuple(str(name) for name in data.get("unfinished", [])),
         bool(data.get("protected", False)),

@@ -51,6 +51,7 @@ class Store:
         self.path = path
         self.stack = stack
         self.endpoint = endpoint
+        self._loaded: State | None = None
 
     def _beside(self, ending: str) -> Path:
         return self.path.with_name(self.path.name + ending)
@@ -63,6 +64,10 @@ class Store:
     def load(self) -> State:
         """The state with its journal folded in. One that was never saved is fresh; any other
         trouble (empty, torn, foreign, newer) is an error, never an empty state."""
+        self._loaded = self._load()
+        return self._loaded
+
+    def _load(self) -> State:
         if not self.exists:
             if self._beside(".journal").exists():
                 raise StateError(f"{self.path} is missing, but its journal is there", "put the state back")
@@ -147,11 +152,12 @@ class Store:
             write_whole(self._beside(".key"), state.key.hex().encode())
 
     def begin(self, state: State) -> tuple[State, Journal]:
-        """Open the journal of an apply; a fresh state is given its lineage and saved first."""
+        """Open the journal of an apply. What it continues must lie on disk: a state that is fresh, or
+        not as it was loaded (resources have moved), is saved first."""
         self.keep_key(state)
         if not state.lineage:
             state = replace(state, lineage=str(uuid.uuid4()))
-        if not self.exists or self._beside(".journal").exists():
+        if not self.exists or self._beside(".journal").exists() or state != self._loaded:
             self.save(state)
         journal = Journal(self._beside(".journal"))
         journal.add({"lineage": state.lineage, "serial": state.serial})
