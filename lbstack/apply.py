@@ -104,11 +104,15 @@ class _Run:
     stop: Callable[[], bool]
     parallelism: int
     broken: dict[str, Address] = field(default_factory=dict)
+    shared: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
     known: dict[Address, Entry] = field(init=False)
+    found: dict[Address, Mapping[str, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
         # The state of a run changes in place: a copy a step would cost the square of their number.
         self.known = dict(self.outcome.state.resources)
+        stays = (change for change in self.plan.changes if change.action in (Action.NOOP, Action.UPDATE))
+        self.found = {change.address: change.before or {} for change in stays}
         self.outcome.state = replace(self.outcome.state, resources=self.known)
 
     async def all(self, steps: list[Step]) -> None:
@@ -200,7 +204,8 @@ class _Run:
             entry = self.outcome.state.resources.get(value.address)
             if entry is None or entry.id is None:
                 raise StackError(Problem(f"{value.address} does not exist yet", address=owner))
-            return entry.id if value.attribute == "id" else entry.attributes.get(value.attribute)
+            known = {**self.found.get(value.address, {}), **entry.attributes, "id": entry.id}
+            return known.get(value.attribute)
         if isinstance(value, Template):
             parts = [self.resolve(owner, part) if isinstance(part, Ref) else part for part in value.parts]
             return parts[0] if len(parts) == 1 else "".join(str(part) for part in parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
 from typing import Any
 
 from lbstack.kinds import KINDS
@@ -102,10 +103,12 @@ def _order(
         return ()
     rank = {address: index for index, address in enumerate(stack.resources)}
     order: list[Address] = []
+    ready: list[tuple[int, Address]] = []
     while sorter.is_active():
-        ready = sorted(sorter.get_ready(), key=rank.__getitem__)
-        order.extend(ready)
-        sorter.done(*ready)
+        for address in sorter.get_ready():
+            heappush(ready, (rank[address], address))
+        order.append(heappop(ready)[1])
+        sorter.done(order[-1])
     return tuple(order)
 
 

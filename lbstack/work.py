@@ -5,12 +5,13 @@ Every report is durable before the kind goes on: an object that exists is never 
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from lbstack.errors import Problem
+from lbstack.errors import Problem, StackError
 from lbstack.kinds.contract import Fields, Kind, Wire
 from lbstack.plan.changes import Plan
 from lbstack.plan.schedule import Step
@@ -39,6 +40,7 @@ class Run(Protocol):
     plan: Plan
     kinds: Mapping[str, Kind]
     wire: Wire
+    shared: dict[str, asyncio.Future[Any]]
 
     @property
     def emit(self) -> Callable[[Event], None]: ...
@@ -106,6 +108,16 @@ class StepWork:
             memory=self.memory,
         )
         self._run.remember(self.address, self._entry)
+
+    async def once(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:
+        key = f"{self.address.kind} {name}"
+        if key not in self._run.shared:
+            self._run.shared[key] = asyncio.ensure_future(make())
+        try:
+            return await asyncio.shield(self._run.shared[key])
+        except StackError:
+            self._run.shared.pop(key, None)  # the next step may have more luck
+            raise
 
     def say(self, text: str) -> None:
         self._run.emit(Event("said", self._step, time.monotonic() - self._started, text=text))

@@ -8,7 +8,7 @@ wants, what the service has and what state remembers all have this one shape.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, get_args
@@ -116,6 +116,12 @@ class Work(Protocol):
 
     def did(self, *names: str, **now: Any) -> None:
         """These fields are now as wanted, whatever becomes of the rest of the step; others are as told."""
+
+    async def once(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:
+        """What `make` gives, asked for once an apply and shared by all its steps.
+
+        For lists of a whole workspace, which each step would otherwise read anew.
+        """
 
     def say(self, text: str) -> None:
         """A line for the reader of the apply."""

@@ -14,10 +14,11 @@ from typing import Any
 from lbstack.errors import ConfigError, Problem
 from lbstack.graph import Graph
 from lbstack.kinds.contract import Fields, Kind, Live
-from lbstack.kinds.fields import Listed, RefTo, WriteOnly
+from lbstack.kinds.fields import Immutable, Listed, RefTo, WriteOnly
 from lbstack.live import Snapshot
 from lbstack.plan.changes import ABSENT, Action, Change, Deposed, FieldChange, OutputChange, Pins, Plan
 from lbstack.plan.diff import differences
+from lbstack.plan.schedule import schedule
 from lbstack.stack.model import Resource
 from lbstack.state.model import Entry, State
 from lbstack.values import Address, Digest, Ref, Secret, Template, Unknown
@@ -113,6 +114,8 @@ class _Making:
             self.problems.append(
                 Problem(f"{entry.id} is no {address.kind} in this workspace", "mend the id", resource.source)
             )
+        elif self._unread(address, entry):
+            return
         want = self._managed(resource, entry)
         bound = {name: self._bind(address, value) for name, value in want.items()}
         change = (
@@ -121,7 +124,16 @@ class _Making:
             else self._create(resource, entry, want, bound)
         )
         self.changes.append(change)
-        self.after[address] = dict(change.after or {})
+        stays = live.attributes if live and change.action is not Action.REPLACE else {}
+        self.after[address] = {**stays, **(change.after or {})}
+
+    def _unread(self, address: Address, entry: Entry) -> bool:
+        """Whether nothing is known of what state knows: that is neither there nor gone, so no plan."""
+        unread = entry.id is not None and address not in self.snapshot.resources
+        if unread:
+            what = f"{address} ({entry.id}) was not read, so nothing is known of it"
+            self.problems.append(Problem(what, "plan again", address=address))
+        return unread
 
     def _managed(self, resource: Resource, entry: Entry) -> Fields:
         """The wish without what is to be left alone: ignored changes, and what waits for another."""
@@ -171,7 +183,7 @@ class _Making:
         address, kind = resource.address, self.kinds[resource.address.kind]
         have = _comparable(kind, bound, live.attributes, entry)
         fields = differences(kind, bound, have, used=live.contents > 0)
-        fields += _unfinished(entry, bound, fields)
+        fields += _unfinished(kind, entry, bound, fields)
         replaced = any(line.replaces for line in fields)
         action = Action.REPLACE if replaced else Action.UPDATE if fields else Action.NOOP
         sets = kind.sets(bound)
@@ -206,6 +218,8 @@ class _Making:
         live = self.snapshot.resources.get(address)
         if entry.id is None:
             return  # only something deposed is left, and that is planned for itself
+        if self._unread(address, entry):
+            return
         forget = not kind.deletable or live is None or not self._destroys(address)
         reason = kind.kept if not kind.deletable else GONE if live is None else ""
         self.changes.append(
@@ -250,12 +264,22 @@ class _Making:
         return self._bind(Address("output", ""), value)
 
     def notes(self) -> Iterable[str]:
-        """One line for each resource that awaits something, with who waits for it."""
+        """What is awaited, with who waits for it: one line for all that await the same."""
+        by_phrase: dict[tuple[str, str], list[str]] = {}
         for address in self.graph.order:
             phrase = self._awaits(address) if address in self.after else None
             if phrase:
-                waiters = ", ".join(str(a) for a in self.waiting.get(address, []))
-                yield f"{address} is awaiting {phrase}" + (f" {waiters} will follow then." if waiters else "")
+                waiters = _some([str(waiter) for waiter in self.waiting.get(address, [])])
+                follow = f" {waiters} will follow then." if waiters else ""
+                by_phrase.setdefault((phrase, follow), []).append(str(address))
+        for (phrase, follow), names in by_phrase.items():
+            yield f"{_some(names)} {'is' if len(names) == 1 else 'are'} awaiting {phrase}{follow}"
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    """The names, or the first few and how many more."""
+    more = len(names) - most
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:most])} and {more} more"
 
 
 def _comparable(kind: Kind, want: Mapping[str, Any], live: Mapping[str, Any], entry: Entry) -> Fields:
@@ -270,12 +294,15 @@ def _comparable(kind: Kind, want: Mapping[str, Any], live: Mapping[str, Any], en
     return have
 
 
-def _unfinished(entry: Entry, bound: Fields, fields: list[FieldChange]) -> list[FieldChange]:
+def _unfinished(kind: Kind, entry: Entry, bound: Fields, fields: list[FieldChange]) -> list[FieldChange]:
+    """What a broken step left in doubt. What cannot change came with the object, or differs."""
     told = {line.path[0] for line in fields}
     return [
         FieldChange((name,), bound[name], bound[name], note=UNFINISHED)
         for name in entry.unfinished
-        if name in bound and name not in told
+        if name in bound
+        and name not in told
+        and kind.role(name, Immutable) in (None, Immutable(once_used=True))
     ]
 
 
@@ -299,10 +326,10 @@ def _outputs(making: _Making, wants: Mapping[str, Any]) -> Iterable[OutputChange
 
 
 def limited(whole: Plan, targets: set[Address]) -> Plan:
-    """The plan for some addresses alone: with what they depend on, and for what goes, with what
-    depends on it."""
-    by_address = {change.address: change for change in whole.changes}
-    unknown = [target for target in targets if target not in by_address]
+    """The plan for some addresses alone: with what they depend on, and with all that must be done
+    before what of theirs goes can go."""
+    needs = {item.address: item.needs for item in (*whole.deposed, *whole.changes)}
+    unknown = [target for target in targets if target not in needs]
     if unknown:
         raise ConfigError(
             [
@@ -310,12 +337,12 @@ def limited(whole: Plan, targets: set[Address]) -> Plan:
                 for t in unknown
             ]
         )
+    steps = {step.name: step for step in schedule(whole)}
     keep = set(targets)
     grown = True
     while grown:
-        more = {n for address in keep for n in by_address[address].needs if n in by_address}
-        going = {a for a in keep if by_address[a].action in (Action.DELETE, Action.REPLACE, Action.FORGET)}
-        more |= {c.address for c in whole.changes if going & {*c.needs, *c.needed}}
+        more = {n for address in keep for n in needs[address] if n in needs}
+        more |= {steps[name].address for s in steps.values() if s.address in keep for name in s.after}
         grown = not more <= keep
         keep |= more
     return replace(

@@ -67,10 +67,15 @@ async def look_up(work: Work) -> People:
 
 async def invites_of(work: Work) -> list[dict[str, Any]]:
     """Every open invitation of the address, oldest first; several may exist (API reference 6.1)."""
-    found, cursor = [], None
+    return [invite for invite in await _all_invites(work) if is_for(invite, work.address.key)]
+
+
+async def _all_invites(work: Work) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    cursor = None
     while True:
         page = (await work.wire.query(FIND_INVITES, **{"from": cursor}))["organization"]["invites"]
-        found += [invite for invite in page["nodes"] if is_for(invite, work.address.key)]
+        found += page["nodes"]
         cursor = page["nextCursor"]
         if not cursor or not page["nodes"]:
             return found
@@ -91,7 +96,8 @@ async def search_everybody(work: Work) -> dict[str, Any]:
 async def adopt_or_invite(work: Work, people: People, want: Fields) -> str | None:
     """The id of an invitation with these roles, somebody's or a new one; None for who is a member."""
     role, projects = _wished(want)
-    invites = await invites_of(work)
+    everybodys = await work.once("invites", lambda: _all_invites(work))
+    invites = [invite for invite in everybodys if is_for(invite, work.address.key)]
     for invite in invites:
         fits = "projects" not in want or promised(invite) == projects
         if fits and spelled(invite["organizationRoleName"]) == role:
