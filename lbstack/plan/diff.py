@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from lbstack.kinds.contract import Immutable, Keyed, Kind, Unordered
+from lbstack.kinds.contract import Kind
+from lbstack.kinds.fields import Immutable, Keyed, Unordered
 from lbstack.plan.changes import ABSENT, FieldChange
 
 
@@ -90,23 +91,36 @@ def _deep(path: tuple[Any, ...], before: Any, after: Any) -> Iterator[FieldChang
         ignore_numeric_type_changes=True,
         verbose_level=2,
     )
-    found = []
-    for report, items in tree.items():
+    found: dict[tuple[Any, ...], FieldChange] = {}
+    for items in tree.values():
         for item in items:
-            steps = tuple(item.path(output_format="list"))
-            gone, come = report.endswith("_removed"), report.endswith("_added")
-            found.append(FieldChange(path + steps, ABSENT if come else item.t1, ABSENT if gone else item.t2))
-    yield from sorted(found, key=_reading_order(path, before, after))
+            line = _leaf(path, tuple(item.path(output_format="list")), before, after)
+            found[line.path] = line
+    yield from sorted(found.values(), key=_reading_order(path, before, after))
+
+
+def _leaf(path: tuple[Any, ...], steps: tuple[Any, ...], before: Any, after: Any) -> FieldChange:
+    """The change at a place. Only mappings have places: a list, a digest, an unknown changes as a whole."""
+    for number, step in enumerate(steps, 1):
+        before, after = _child(before, step), _child(after, step)
+        if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+            return FieldChange(path + steps[:number], before, after)
+    return FieldChange(path + steps, before, after)
 
 
 def _reading_order(
     path: tuple[Any, ...], before: Any, after: Any
 ) -> Callable[[FieldChange], tuple[Any, ...]]:
+    ranks: dict[tuple[Any, ...], dict[Any, int]] = {}
+
     def position(change: FieldChange) -> tuple[int, ...]:
         have, want, places = before, after, []
-        for step in change.path[len(path) :]:
-            keys = [*_keys(want), *(key for key in _keys(have) if key not in _keys(want))]
-            places.append(keys.index(step) if step in keys else len(keys))
+        for depth in range(len(path), len(change.path)):
+            place, step = change.path[:depth], change.path[depth]
+            if place not in ranks:
+                both = dict.fromkeys([*_keys(want), *_keys(have)])
+                ranks[place] = {key: index for index, key in enumerate(both)}
+            places.append(ranks[place][step])
             have, want = _child(have, step), _child(want, step)
         return tuple(places)
 
@@ -118,7 +132,7 @@ def _keys(value: Any) -> list[Any]:
 
 
 def _child(value: Any, step: Any) -> Any:
-    return value.get(step) if isinstance(value, Mapping) else None
+    return value.get(step, ABSENT) if isinstance(value, Mapping) else ABSENT
 
 
 def _moves(

@@ -102,7 +102,7 @@ class _Making:
     importing: frozenset[Address] = frozenset()
     changes: list[Change] = field(default_factory=list)
     after: dict[Address, Fields] = field(default_factory=dict)
-    waiting: dict[Address, list[Address]] = field(default_factory=dict)
+    waiting: dict[Address, dict[Address, None]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def consider(self, resource: Resource) -> None:
@@ -116,13 +116,17 @@ class _Making:
             )
         elif self._unread(address, entry):
             return
-        want = self._managed(resource, entry)
+        want = self._managed(resource, resource.lifecycle.ignore_changes if entry.id else ())
         bound = {name: self._bind(address, value) for name, value in want.items()}
         change = (
             self._compare(resource, entry, live, want, bound)
             if live
             else self._create(resource, entry, want, bound)
         )
+        if change.action is Action.REPLACE and resource.lifecycle.ignore_changes:
+            whole = self._managed(resource, ())  # a successor is made with all that was written
+            new = {name: self._bind(address, value) for name, value in whole.items()}
+            change = replace(change, want=whole, after={**(change.after or {}), **new})
         self.changes.append(change)
         stays = live.attributes if live and change.action is not Action.REPLACE else {}
         self.after[address] = {**stays, **(change.after or {})}
@@ -135,15 +139,14 @@ class _Making:
             self.problems.append(Problem(what, "plan again", address=address))
         return unread
 
-    def _managed(self, resource: Resource, entry: Entry) -> Fields:
+    def _managed(self, resource: Resource, ignored: Iterable[str]) -> Fields:
         """The wish without what is to be left alone: ignored changes, and what waits for another."""
         kind = self.kinds[resource.address.kind]
-        ignored = set(resource.lifecycle.ignore_changes) if entry.id else set()
         want = {}
         for name, value in resource.fields.items():
             role = kind.role(name, RefTo)
             if role and role.waits and isinstance(value, Ref) and self._awaits(value.address):
-                self.waiting.setdefault(value.address, []).append(resource.address)
+                self.waiting.setdefault(value.address, {})[resource.address] = None
             elif name not in ignored:
                 want[name] = value
         return want
@@ -269,7 +272,7 @@ class _Making:
         for address in self.graph.order:
             phrase = self._awaits(address) if address in self.after else None
             if phrase:
-                waiters = _some([str(waiter) for waiter in self.waiting.get(address, [])])
+                waiters = _some([str(waiter) for waiter in self.waiting.get(address, {})])
                 follow = f" {waiters} will follow then." if waiters else ""
                 by_phrase.setdefault((phrase, follow), []).append(str(address))
         for (phrase, follow), names in by_phrase.items():
@@ -287,7 +290,10 @@ def _comparable(kind: Kind, want: Mapping[str, Any], live: Mapping[str, Any], en
     have = dict(kind.align(dict(want), dict(live)))
     for name in want:
         if kind.role(name, WriteOnly):
-            have[name] = entry.attributes.get(name)
+            # Of an object that was just imported nothing is remembered; what could only be had by
+            # replacing it is taken to be as wished.
+            unknown = kind.role(name, Immutable) and not entry.attributes
+            have[name] = want[name] if unknown else entry.attributes.get(name)
         if kind.role(name, Listed):
             mine = {*(want[name] or {}), *(entry.attributes.get(name) or {})}
             have[name] = {key: item for key, item in (have.get(name) or {}).items() if key in mine}
@@ -328,7 +334,8 @@ def _outputs(making: _Making, wants: Mapping[str, Any]) -> Iterable[OutputChange
 def limited(whole: Plan, targets: set[Address]) -> Plan:
     """The plan for some addresses alone: with what they depend on, and with all that must be done
     before what of theirs goes can go."""
-    needs = {item.address: item.needs for item in (*whole.deposed, *whole.changes)}
+    needs = {old.address: old.needs for old in whole.deposed}
+    needs |= {change.address: change.needs for change in whole.changes}
     unknown = [target for target in targets if target not in needs]
     if unknown:
         raise ConfigError(

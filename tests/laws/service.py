@@ -15,7 +15,7 @@ from typing import Any
 from lbstack.errors import NotFound, ServiceError
 
 FIXED = {"shape", "home"}
-"""Fields that the service refuses to change."""
+"""Fields that no update may name."""
 
 ASKED = re.compile(r"(a\d+): \w+\(id: \$(\w+)\)")
 
@@ -95,9 +95,8 @@ class Service:
         if id not in self.objects:
             self._refuse(f"{address}: there is no {id}")
         now = self.objects[id]["fields"]
-        for name in FIXED & set(fields):
-            if fields[name] != now.get(name):
-                self._refuse(f"{address}: {name} of {id} cannot change")
+        if FIXED & set(fields):
+            self._refuse(f"{address}: {', '.join(FIXED & set(fields))} of {id} cannot change")
         self._require_references(address, fields)
         now.update(fields)
         return {"id": id}

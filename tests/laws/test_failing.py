@@ -1,0 +1,80 @@
+"""Laws of failures: who suffers from a step that fails, and who does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbstack.plan.schedule import Step, schedule
+from tests.laws.wishes import law, wishes
+from tests.laws.world import Wish, World, a_world
+
+
+def with_dependents(steps: list[Step], broken: set[str]) -> set[str]:
+    """The names of steps that cannot be done when these are not."""
+    stopped = set(broken)
+    for step in steps:
+        if stopped & {*step.after}:
+            stopped.add(step.name)
+    return stopped
+
+
+def apply_with_failures(
+    world: World, before: Wish, wish: Wish, data: Any
+) -> tuple[Any, list[Step], set[str]]:
+    world.apply(before)
+    plan = world.plan(wish)
+    steps = schedule(plan)
+    names = sorted({str(step.address) for step in steps})
+    world.service.failing = set(data.draw(st.lists(st.sampled_from(names), unique=True))) if names else set()
+    outcome = world.apply(plan)
+    failing, world.service.failing = world.service.failing, set()
+    return outcome, steps, failing
+
+
+@law(80)
+@given(wishes(), wishes(), st.data())
+def test_a_failed_step_stops_only_its_dependents(before: Wish, wish: Wish, data: Any) -> None:
+    with a_world() as world:
+        outcome, steps, failing = apply_with_failures(world, before, wish, data)
+        failed = {step.name for step in outcome.failed}
+        skipped = {step.name for step in outcome.skipped}
+        assert {str(step.address) for step in outcome.failed} <= failing
+        assert failed | skipped == with_dependents(steps, failed)
+        assert {step.name for step in outcome.done} == {s.name for s in steps} - failed - skipped
+        assert bool(outcome.exit) == bool(failed)
+        assert not world.service.refusals
+
+
+@law(80)
+@given(wishes(), wishes(), st.data())
+def test_independent_resources_are_untouched_by_a_failure(before: Wish, wish: Wish, data: Any) -> None:
+    with a_world() as world, a_world() as sound:
+        outcome, _, _ = apply_with_failures(world, before, wish, data)
+        sound.apply(before)
+        sound.apply(wish)
+        hurt = {str(step.address) for step in (*outcome.failed, *outcome.skipped)}
+        for address in set(wish) - hurt:
+            mine, theirs = (held(each, address) for each in (world, sound))
+            assert mine == theirs
+        world.apply(wish)
+        assert world.plan(wish).empty
+        assert not world.service.refusals
+        assert world.existing() == world.remembered()
+
+
+def held(world: World, address: str) -> list[Any]:
+    """What the service holds of a resource, its own ids told by whose they are."""
+    names = {id: held["address"] for id, held in world.service.objects.items()}
+
+    def told(value: Any) -> Any:
+        if isinstance(value, list):
+            return sorted(told(item) for item in value)
+        if isinstance(value, str) and value.startswith("stamp of "):
+            return f"stamp of {names.get(value.removeprefix('stamp of ').rstrip('!'))}"
+        return names.get(value, value) if isinstance(value, str) else value
+
+    found = [held["fields"] for held in world.service.objects.values() if held["address"] == address]
+    return [{name: told(value) for name, value in fields.items()} for fields in found]
