@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lbstack.kinds.contract import Kind, holds_unset
+from lbstack.kinds.contract import Kind
+from lbstack.kinds.fields import holds_unset
 from lbstack.stack.complaints import complain, refuse_secret
 from lbstack.stack.expand import Expander
 from lbstack.stack.model import Import, Moved, Output, Removed

@@ -11,7 +11,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, create_model
 
-from lbstack.kinds.contract import Fields, Kind, Spec, holds_unset
+from lbstack.kinds.contract import Fields, Kind
+from lbstack.kinds.fields import Spec, holds_unset
 from lbstack.stack.complaints import complain, refuse_secret
 from lbstack.stack.expand import Expander
 from lbstack.stack.model import Lifecycle, Resource

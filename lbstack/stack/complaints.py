@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from lbstack.kinds.contract import holds_unset
+from lbstack.kinds.fields import holds_unset
 from lbstack.stack.problems import KEPT, Problems, shown
 from lbstack.stack.specs import models_in
 from lbstack.stack.tree import Item, List, Map, locate
@@ -90,6 +90,7 @@ def _complaints(
     spec: type[BaseModel],
     also: Sequence[str],
 ) -> Iterator[_Complaint]:
+    refused: set[Path] = set()
     errors = error.errors(include_url=False)
     problems.skip(len(errors[2 * KEPT :]))
     for one in errors[: 2 * KEPT]:
@@ -103,7 +104,9 @@ def _complaints(
             text = f"unknown key {shown(path[-1])} in {_dotted(name, path[:-1])}"
             yield _Complaint(path, len(path), fork, branch, text, problems.near(path[-1], known), True)
         elif isinstance(given, Secret):
-            refuse_secret(given, locate(item, path), problems)
+            if path not in refused:  # by every branch of a union
+                refuse_secret(given, locate(item, path), problems)
+            refused.add(path)
         elif not holds_unset(given):
             yield _Complaint(path, len(path), fork, branch, _words(one), _detail(one, problems), False)
 

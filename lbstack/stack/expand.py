@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from lbstack.kinds.contract import Kind, WriteOnly
+from lbstack.kinds.contract import Kind
+from lbstack.kinds.fields import WriteOnly
 from lbstack.stack.problems import Problems, shown
 from lbstack.stack.reader import Budget, Refused
 from lbstack.stack.specs import takes_secret

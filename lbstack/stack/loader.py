@@ -88,7 +88,7 @@ def _read(paths: list[Path], problems: Problems, budget: Budget) -> list[tuple[s
         if text is None:
             whole = False
             continue
-        total += len(text)
+        total += path.stat().st_size
         if total > TOTAL_BYTES:
             problems.add(
                 f"the stack is larger than {TOTAL_BYTES // 2**20} MB", "split it", Source(str(path), 1, 1)

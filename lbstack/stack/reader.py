@@ -26,6 +26,7 @@ from yaml.events import (
 from lbstack.stack.problems import Problems, shown
 from lbstack.stack.scalars import UNFIT, Unfit, resolve
 from lbstack.stack.tree import List, Map, Mark, source
+from lbstack.values import Source
 
 try:
     from yaml.cyaml import CParser as Parser  # type: ignore[attr-defined]
@@ -51,7 +52,7 @@ _CORE = "tag:yaml.org,2002:"
 _TYPES: dict[str, tuple[type, ...]] = {
     "null": (type(None),), "bool": (bool,), "int": (int,), "float": (float, int),
 }  # fmt: skip
-_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
 class Refused(Exception):
@@ -77,13 +78,12 @@ class _Anchor:
 
 def read(text: str, file: str, problems: Problems, budget: Budget) -> list[Any]:
     """The documents of a YAML text. Raises `Refused` when it cannot be read to its end."""
-    builder = _Builder(text, file, problems, budget)
     try:
-        return list(builder.documents())
+        return list(_Builder(text, file, problems, budget).documents())
     except yaml.MarkedYAMLError as error:
-        builder.refuse_syntax(error, text)
+        problems.add(*_syntax(error, text, file))
     except yaml.YAMLError:
-        builder.refuse_character(text)
+        problems.add(*_character(text, file))
     raise Refused
 
 
@@ -255,29 +255,29 @@ class _Builder:
         tag = event.tag.removeprefix(_CORE)
         self.problem(_at(event), f"unknown tag {shown(tag)}", "remove it; a stack is plain data")
 
-    def refuse_syntax(self, error: yaml.MarkedYAMLError, text: str) -> None:
-        spot = error.problem_mark or error.context_mark
-        line, column = (spot.line + 1, spot.column + 1) if spot else (1, 1)
-        says = " ".join(part for part in (error.problem, error.context) if part)
-        written = _line(text, line)
-        if "\t" in written[:column]:
-            detail = "indent with spaces, not with tabs"
-        elif "${" in written:
-            detail = "inside { } and [ ], quote text that holds ${…}"
-        else:
-            detail = "mend the line, or the one before it"
-        self.problem(line << 32 | column, f"not valid YAML: {says}", detail)
 
-    def refuse_character(self, text: str) -> None:
-        """The parser stumbled over a character; libyaml tells no line, so look for it."""
-        match = _PRINTABLE.search(text)
-        at = match.start() if match else 0
-        line = text.count("\n", 0, at) + 1
-        column = at - text.rfind("\n", 0, at)
-        what = f"U+{ord(text[at]):04X}" if match else "a character"
-        self.problem(
-            line << 32 | column, f"{what} cannot stand in YAML", "remove it, or write it as an escape"
-        )
+def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> tuple[str, str, Source]:
+    """The parser's complaint as a problem, with the usual cause."""
+    spot = error.problem_mark or error.context_mark
+    line, column = (spot.line + 1, spot.column + 1) if spot else (1, 1)
+    says = " ".join(part for part in (error.problem, error.context) if part)
+    written = _line(text, line)
+    if "\t" in written[:column]:
+        detail = "indent with spaces, not with tabs"
+    elif "${" in written:
+        detail = "inside { } and [ ], quote text that holds ${…}"
+    else:
+        detail = "mend the line, or the one before it"
+    return f"not valid YAML: {says}", detail, Source(file, line, column)
+
+
+def _character(text: str, file: str) -> tuple[str, str, Source]:
+    """The parser stumbled over a character; libyaml tells no line, so look for it."""
+    match = _UNPRINTABLE.search(text)
+    at = match.start() if match else 0
+    what = f"U+{ord(text[at]):04X}" if match else "a character"
+    place = Source(file, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
+    return f"{what} cannot stand in YAML", "remove it, or write it as an escape", place
 
 
 def _at(event: Any) -> Mark:
