@@ -137,7 +137,7 @@ def imports_of(graph: Graph, state: State) -> tuple[tuple[Address, str], ...]:
 
 
 async def read_workspace(
-    graph: Graph, state: State, wire: ApiWire, progress: Progress = no_progress
+    settings: Settings, graph: Graph, state: State, wire: ApiWire, progress: Progress = no_progress
 ) -> Snapshot:
     """Station 3 for everything the stack or its state names."""
     from lbstack.kinds import KINDS
@@ -147,7 +147,7 @@ async def read_workspace(
     tracked: dict[str, list[Tracked]] = {}
     for address in [*graph.stack.resources, *(a for a in state.resources if a not in graph.stack.resources)]:
         entry, resource = state.resources.get(address), graph.stack.resources.get(address)
-        want = resource.fields if resource else None
+        want = resource.fields if resource and not settings.destroy else None
         memory, known = (dict(entry.memory), dict(entry.attributes)) if entry else ({}, {})
         item = Tracked(address, entry.id if entry else None, want, memory, known)
         tracked.setdefault(address.kind, []).append(item)
@@ -183,7 +183,7 @@ async def make_plan(
 
     moves, imports = moves_of(graph, state), imports_of(graph, state)
     state = bound(renamed(state, moves), imports)
-    snapshot = await read_workspace(graph, state, wire, progress)
+    snapshot = await read_workspace(settings, graph, state, wire, progress)
     state = replace(state, organization=state.organization or snapshot.organization)
     made = plan(
         graph,

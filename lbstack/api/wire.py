@@ -88,13 +88,17 @@ class ApiWire:
             # The sandbox's server keeps idle sockets longer than this; the other way round is a race.
             options["limits"] = httpx2.Limits(max_connections=connections, keepalive_expiry=4.0)
         self._transport = HTTPXAsyncTransport(endpoint, **options)
+        # Some operations are only known to be served on the experimental path (API reference 5.1).
+        self._experimental = HTTPXAsyncTransport(endpoint.replace("/graphql", "/_gql"), **options)
 
     async def __aenter__(self) -> ApiWire:
-        await cast(Any, self._transport).connect()
+        for transport in (self._transport, self._experimental):
+            await cast(Any, transport).connect()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await cast(Any, self._transport).close()
+        for transport in (self._transport, self._experimental):
+            await cast(Any, transport).close()
 
     async def read(self, document: str, variables: dict[str, Any]) -> Answer:
         """Send a query; errors inside the answer are the caller's to judge. Transient trouble is retried."""
@@ -110,16 +114,29 @@ class ApiWire:
 
     async def mutate(self, document: str, **variables: Any) -> dict[str, Any]:
         """The data of a document with one mutation; its outcome is never guessed."""
-        answer: Answer = await _retry((Throttled,), lambda: self._send(document, variables, mutation=True))
+        return await self._mutate(self._transport, document, variables)
+
+    async def mutate_experimental(self, document: str, **variables: Any) -> dict[str, Any]:
+        """A mutation that the service's own client sends to the experimental path."""
+        return await self._mutate(self._experimental, document, variables)
+
+    async def _mutate(
+        self, transport: HTTPXAsyncTransport, document: str, variables: dict[str, Any]
+    ) -> dict[str, Any]:
+        answer: Answer = await _retry((Throttled,), lambda: self._send(document, variables, transport))
         if answer.errors or answer.data is None:
             raise of_mutation(answer.errors, answer.data)
         return answer.data
 
-    async def _send(self, document: str, variables: dict[str, Any], mutation: bool = False) -> Answer:
+    async def _send(
+        self, document: str, variables: dict[str, Any], mutating: HTTPXAsyncTransport | None = None
+    ) -> Answer:
+        """One request: a read, or a mutation over the transport that is to carry it."""
+        mutation = mutating is not None
         lost = OutcomeUnknown if mutation else Transient
         self.requests += 1
         try:
-            result = await self._transport.execute(_Text(document, variables))
+            result = await (mutating or self._transport).execute(_Text(document, variables))
         except TransportServerError as error:
             raise of_rest(error.code or 0, "", changes=mutation) from None
         except TransportConnectionFailed as error:

@@ -87,6 +87,9 @@ class Wire(Protocol):
     async def mutate(self, document: str, **variables: Any) -> dict[str, Any]:
         """The data of a document with one mutation. Raises `NotExecuted`, `OutcomeUnknown`, …"""
 
+    async def mutate_experimental(self, document: str, **variables: Any) -> dict[str, Any]:
+        """The same for what the service serves on its experimental path (API reference 5.1)."""
+
     async def rest(self, method: str, path: str, body: Any = None) -> Any:
         """The JSON of a REST call below the REST base; the same errors."""
 

@@ -18,10 +18,10 @@ from lbstack.kinds.fields import Immutable, Listed, RefTo, WriteOnly
 from lbstack.live import Snapshot
 from lbstack.plan.changes import ABSENT, Action, Change, Deposed, FieldChange, OutputChange, Pins, Plan
 from lbstack.plan.diff import differences
-from lbstack.plan.schedule import schedule
+from lbstack.plan.targets import limited
 from lbstack.stack.model import Resource
 from lbstack.state.model import Entry, State
-from lbstack.values import Address, Digest, Ref, Secret, Template, Unknown
+from lbstack.values import Address, Ref, Secret, Template, Unknown
 
 GONE = "deleted outside lbstack"
 CHANGED = "changed outside lbstack"
@@ -44,9 +44,11 @@ def plan(
     if not destroy:
         for address in graph.order:
             making.consider(graph.stack.resources[address])
-    for address, entry in state.resources.items():
-        if destroy or address not in graph.stack.resources:
-            making.retire(address, entry)
+    # In the order in which people wrote them, else by address: state knows only who was done first.
+    for address in [a for a in graph.order if a in state.resources] if destroy else []:
+        making.retire(address, state.resources[address])
+    for address in sorted(a for a in state.resources if a not in graph.stack.resources):
+        making.retire(address, state.resources[address])
     if making.problems:
         raise ConfigError(making.problems)
     wants = {} if destroy else {name: output.value for name, output in graph.stack.outputs.items()}
@@ -329,36 +331,3 @@ def _outputs(making: _Making, wants: Mapping[str, Any]) -> Iterable[OutputChange
     for name in before:
         if name not in wants:
             yield OutputChange(name, before[name], ABSENT)
-
-
-def limited(whole: Plan, targets: set[Address]) -> Plan:
-    """The plan for some addresses alone: with what they depend on, and with all that must be done
-    before what of theirs goes can go."""
-    needs = {old.address: old.needs for old in whole.deposed}
-    needs |= {change.address: change.needs for change in whole.changes}
-    unknown = [target for target in targets if target not in needs]
-    if unknown:
-        raise ConfigError(
-            [
-                Problem(f"--target {t} names nothing in the stack or its state", "see: lbstack state list")
-                for t in unknown
-            ]
-        )
-    steps = {step.name: step for step in schedule(whole)}
-    keep = set(targets)
-    grown = True
-    while grown:
-        more = {n for address in keep for n in needs[address] if n in needs}
-        more |= {steps[name].address for s in steps.values() if s.address in keep for name in s.after}
-        grown = not more <= keep
-        keep |= more
-    return replace(
-        whole,
-        changes=tuple(change for change in whole.changes if change.address in keep),
-        deposed=tuple(item for item in whole.deposed if item.address in keep),
-        outputs=(),
-        output_wants={},
-    )
-
-
-__all__ = ["Digest", "drift", "limited", "plan"]

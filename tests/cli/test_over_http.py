@@ -79,7 +79,7 @@ def test_json_is_all_there_is_on_stdout(served: Cli) -> None:
 def test_state_and_show_tell_what_is_remembered(served: Cli) -> None:
     served("apply", "--auto-approve")
     assert served("state", "list").stdout == "dataset.signs\n"
-    assert 'name = "Street signs"' in served("state", "show", "dataset.signs").stdout
+    assert '= "Street signs"' in served("state", "show", "dataset.signs").stdout
     (resource,) = json.loads(served("show", "--json").stdout)["resources"]
     assert resource["values"] == {"description": "Photos", "name": "Street signs"}
     assert served("state", "show", "dataset.other").returncode == 1

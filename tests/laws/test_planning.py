@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lbstack.graph import build
 from lbstack.plan.changes import Action, Plan
-from lbstack.plan.planner import limited
+from lbstack.plan.targets import limited
 from lbstack.plan.saved import bind, read_plan, write_plan
 from lbstack.plan.schedule import schedule
 from lbstack.stack.loader import load

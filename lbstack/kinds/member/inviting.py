@@ -105,7 +105,7 @@ async def adopt_or_invite(work: Work, people: People, want: Fields) -> str | Non
             work.memory[BROUGHT_BY] = INVITED if own else "before"
             return str(invite["id"])
     for invite in invites:
-        await work.wire.mutate(CANCEL_INVITE, where={"id": invite["id"]})
+        await work.wire.mutate_experimental(CANCEL_INVITE, where={"id": invite["id"]})
     return await _invite(work, people, role, projects)
 
 
@@ -121,7 +121,7 @@ async def invite_anew(work: Work, id: str, have: Fields, want: Fields) -> None:
     elif projects:
         managed = have["projects"] or {}
         projects = {**{p: r for p, r in promised(old).items() if p not in managed}, **projects}
-    await work.wire.mutate(CANCEL_INVITE, where={"id": id})
+    await work.wire.mutate_experimental(CANCEL_INVITE, where={"id": id})
     new = await _invite(work, people, role, projects)
     if new is None:
         raise StackError(f"{work.address.key} has become a member meanwhile", "run apply again")

@@ -118,7 +118,7 @@ class Member(Kind):
     async def delete(self, work: Work, id: str, have: Fields) -> None:
         if have.get("status") == INVITED:
             with suppress(NotFound):
-                await work.wire.mutate(CANCEL_INVITE, where={"id": id})
+                await work.wire.mutate_experimental(CANCEL_INVITE, where={"id": id})
                 return
         people = await look_up(work)
         if have.get("status") == INVITED:  # accepted since the plan was made, or cancelled

@@ -1,0 +1,40 @@
+"""A plan cut down to some addresses (``--target``) and what they cannot do without."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lbstack.errors import ConfigError, Problem
+from lbstack.plan.changes import Plan
+from lbstack.plan.schedule import schedule
+from lbstack.values import Address
+
+
+def limited(whole: Plan, targets: set[Address]) -> Plan:
+    """The plan for some addresses alone: with what they depend on, and with all that must be done
+    before what of theirs goes can go."""
+    needs = {old.address: old.needs for old in whole.deposed}
+    needs |= {change.address: change.needs for change in whole.changes}
+    unknown = [target for target in targets if target not in needs]
+    if unknown:
+        raise ConfigError(
+            [
+                Problem(f"--target {t} names nothing in the stack or its state", "see: lbstack state list")
+                for t in unknown
+            ]
+        )
+    steps = {step.name: step for step in schedule(whole)}
+    keep = set(targets)
+    grown = True
+    while grown:
+        more = {n for address in keep for n in needs[address] if n in needs}
+        more |= {steps[name].address for s in steps.values() if s.address in keep for name in s.after}
+        grown = not more <= keep
+        keep |= more
+    return replace(
+        whole,
+        changes=tuple(change for change in whole.changes if change.address in keep),
+        deposed=tuple(item for item in whole.deposed if item.address in keep),
+        outputs=(),
+        output_wants={},
+    )
