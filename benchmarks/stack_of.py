@@ -40,7 +40,9 @@ def stack_of(count: int) -> dict[str, Any]:
             for n in range(projects)
         },
         "members": {
-            f"person-{n}@example.com": {"projects": {f"p{n % projects}": "LABELER"}} if n % 2 else {"role": "LABELER"}
+            f"person-{n}@example.com": (
+                {"projects": {f"p{n % projects}": "LABELER"}} if n % 2 else {"role": "LABELER"}
+            )
             for n in range(members)
         },
         "webhooks": {
@@ -71,7 +73,8 @@ def ontology(number: int) -> dict[str, Any]:
             for n in range(8)
         ],
         "classifications": [
-            {"type": "checklist", "name": f"Question {n}", "options": ["yes", "no", "unsure"]} for n in range(2)
+            {"type": "checklist", "name": f"Question {n}", "options": ["yes", "no", "unsure"]}
+            for n in range(2)
         ],
     }
 

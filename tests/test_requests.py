@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.conftest import World
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-from stack_of import yaml_of  # noqa: E402
+from stack_of import yaml_of
 
 
 def test_a_no_op_plan_of_a_thousand_resources_takes_at_most_12_requests(world: World) -> None:

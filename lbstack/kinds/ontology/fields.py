@@ -24,10 +24,7 @@ Fault = tuple[Loc, str]
 def refuse(faults: Sequence[Fault], what: str = "ontology") -> None:
     """Raise all faults at once, each at its place below the value that is being validated."""
     if faults:
-        lines = [
-            InitErrorDetails(type=_said(said), loc=loc, input=None)
-            for loc, said in faults
-        ]
+        lines = [InitErrorDetails(type=_said(said), loc=loc, input=None) for loc, said in faults]
         raise ValidationError.from_exception_data(what, lines, hide_input=True)
 
 

@@ -151,9 +151,7 @@ def _listed(ids: Sequence[str]) -> Generator[list[Ask], list[Reply], dict[str, A
 def _live(node: dict[str, Any]) -> Live:
     nodes = _nodes(node["normalized"])
     fields = {name: told(_flat(nodes, lists)) for name, lists in LISTS.items()}
-    return Live(
-        node["id"], {"name": node["name"], "media_type": node["mediaType"], **fields, NODES: nodes}
-    )
+    return Live(node["id"], {"name": node["name"], "media_type": node["mediaType"], **fields, NODES: nodes})
 
 
 def _nodes(normalized: Any) -> dict[str, list[Raw]]:
