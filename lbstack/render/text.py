@@ -41,7 +41,7 @@ def plan_lines(plan: Plan) -> Iterator[Line]:
         yield from change_lines(change, plan.names)
         yield ("", "plain")
     for item in plan.deposed:
-        yield (f"  - {safe(str(item.address))} (deposed object {item.id}) will be destroyed", "destroy")
+        yield (f"  - {safe(str(item.address))} (deposed object {safe(item.id)}) will be destroyed", "destroy")
         yield ("", "plain")
     if plan.outputs:
         yield ("Changes to Outputs:", "bold")
@@ -123,7 +123,7 @@ def _tells(name: str, item: Any, label: Any, part: Mapping[str, Any]) -> bool:
 def field_line(line: FieldChange, names: Mapping[str, Address]) -> Line:
     """One difference."""
     where = path(line.path, names)
-    tail = "  # forces replacement" if line.replaces else f"  # {line.note}" if line.note else ""
+    tail = "  # forces replacement" if line.replaces else f"  # {safe(line.note)}" if line.note else ""
     if line.moved:
         return (f"      ~ {where} reordered = {_order(line.before)} -> {_order(line.after)}{tail}", "change")
     if line.before is ABSENT:
@@ -149,11 +149,11 @@ def _output_lines(plan: Plan) -> Iterator[Line]:
     for change in plan.outputs:
         before, after = (value(item, plan.names) for item in (change.before, change.after))
         if change.before is ABSENT:
-            yield (f"  + {change.name} = {after}", "add")
+            yield (f"  + {safe(change.name)} = {after}", "add")
         elif change.after is ABSENT:
-            yield (f"  - {change.name} = {before}", "destroy")
+            yield (f"  - {safe(change.name)} = {before}", "destroy")
         else:
-            yield (f"  ~ {change.name} = {before} -> {after}", "change")
+            yield (f"  ~ {safe(change.name)} = {before} -> {after}", "change")
 
 
 def drift_lines(plan: Plan) -> Iterator[Line]:

@@ -27,6 +27,7 @@ from lbstack.state.files import Journal, make_folder, read_journal, write_whole
 from lbstack.state.model import (
     Entry,
     State,
+    check,
     entry_from_json,
     entry_to_json,
     from_json,
@@ -34,7 +35,7 @@ from lbstack.state.model import (
     state_to_json,
     to_json,
 )
-from lbstack.values import Address, Digest
+from lbstack.values import Address
 
 
 def default_path(folder: Path, stack: str, endpoint: str) -> Path:
@@ -96,7 +97,7 @@ class Store:
                 f"{self.path} belongs to {state.endpoint}, not {self.endpoint}", "name another with --state"
             )
         if not state.key:
-            if any(_holds_digest(entry.attributes) for entry in state.resources.values()):
+            if any(_holds_digest(entry_to_json(entry)) for entry in state.resources.values()):
                 raise StateError(
                     f"{self._beside('.key')} is missing, and secrets cannot be compared without it",
                     "put it back from where the state came from",
@@ -120,6 +121,7 @@ class Store:
             if record.get("lineage") not in (None, state.lineage) or record.get("serial", 0) > state.serial:
                 raise StateError(f"{journal} belongs to another state than {self.path}", "move it away")
             state = fold_record(state, record, str(journal))
+        check(state, str(journal))
         return replace(state, serial=state.serial + 1)
 
     @contextmanager
@@ -198,8 +200,8 @@ def fold_record(state: State, record: dict[str, Any], where: str) -> State:
 
 def _holds_digest(value: Any) -> bool:
     if isinstance(value, dict):
-        return any(_holds_digest(item) for item in value.values())
-    return isinstance(value, Digest)
+        return "$digest" in value or any(_holds_digest(item) for item in value.values())
+    return isinstance(value, list) and any(_holds_digest(item) for item in value)
 
 
 def _user() -> str:

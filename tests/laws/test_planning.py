@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from lbstack.graph import build
 from lbstack.plan.changes import Action, Plan
-from lbstack.plan.targets import limited
 from lbstack.plan.saved import bind, read_plan, write_plan
 from lbstack.plan.schedule import schedule
+from lbstack.plan.targets import limited
 from lbstack.stack.loader import load
 from lbstack.values import Address, Ref, Secret, Template
 from tests.laws.service import Death, Fate
