@@ -38,7 +38,8 @@ class Problem:
     address: Address | None = None
 
     def __str__(self) -> str:
-        where = f"{self.source}: " if self.source else f"{self.address}: " if self.address else ""
+        named = self.address is None or self.summary.startswith(str(self.address))
+        where = f"{self.source}: " if self.source else "" if named else f"{self.address}: "
         return f"{where}{self.summary}" + (f"; {self.detail}" if self.detail else "")
 
 

@@ -64,7 +64,7 @@ def quoted(text: str) -> str:
 def key(item: Any, names: Mapping[str, Address] | None = None) -> str:
     """A key of a map: bare where that is plain."""
     if isinstance(item, Unknown) and item.ref is not None:
-        return safe(str(item.ref.address))
+        return f"{safe(str(item.ref.address))} (known after apply)"
     if isinstance(item, str) and names and item in names:
         return safe(str(names[item]))
     text = str(item)
