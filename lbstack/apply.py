@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import Any, Protocol
 
-from lbstack.errors import Exit, NotFound, Problem, StackError
+from lbstack.errors import Exit, NotFound, OutcomeUnknown, Problem, StackError
 from lbstack.kinds.contract import Kind, Wire
 from lbstack.plan.changes import Action, Plan
 from lbstack.plan.schedule import Step, schedule
@@ -156,7 +157,8 @@ class _Run:
         work: StepWork | None = None
         try:
             work = StepWork(self, step, started)
-            await self._carry_out(step, work)
+            with _shaped(step):
+                await self._carry_out(step, work)
         except StackError as error:
             if work:
                 work.give_up()
@@ -241,6 +243,20 @@ class _Run:
         if outputs != self.outcome.state.outputs:
             self.journal.add(outputs_record(outputs))
             self.outcome.state = replace(self.outcome.state, outputs=outputs)
+
+
+@contextmanager
+def _shaped(step: Step) -> Iterator[None]:
+    """An answer that is not of the shape a kind expects fails its step alone: what was sent may be done."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise OutcomeUnknown(
+            f"the service's answer about {step.address} has an unexpected shape: "
+            f"{type(error).__name__} at {error}",
+            "shape",
+            "what was sent may have had its effect; run apply again",
+        ) from error
 
 
 async def _retire(kind: Kind, work: StepWork, step: Step) -> None:

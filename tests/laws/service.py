@@ -60,6 +60,8 @@ class Service:
     refusals: list[str] = field(default_factory=list)
     failing: set[str] = field(default_factory=set)
     """Addresses of which it does nothing but fail."""
+    rambling: set[str] = field(default_factory=set)
+    """Addresses about which it answers nonsense and does nothing."""
     fate: Fate = field(default_factory=Fate)
 
     # -- what a kind may send ---------------------------------------------------------------------
@@ -70,6 +72,8 @@ class Service:
         await asyncio.sleep(0)
         if variables["address"] in self.failing:
             raise ServiceError(f"{variables['address']} is out of order")
+        if variables["address"] in self.rambling:
+            return {}
         answer = {"create": self._create, "update": self._update, "delete": self._delete}[document](
             **variables
         )

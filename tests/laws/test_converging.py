@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +16,7 @@ from lbstack.render.text import plan_lines
 from lbstack.state.files import read_journal
 from lbstack.state.model import check
 from lbstack.state.store import fold_record
-from tests.laws.service import Death, Fate
+from tests.laws.service import Death, Fate, mentioned
 from tests.laws.wishes import law, wishes
 from tests.laws.world import Wish, World, a_world
 
@@ -138,3 +140,43 @@ def test_destroy_leaves_nothing_and_forgets_everything(before: Wish, wish: Wish,
         assert_done(world, world.apply(wish, destroy=True))
         assert world.existing() == set()
         assert world.state.resources == {}
+
+
+def circular(world: World) -> bool:
+    """Whether objects refer to each other in a circle, so that none of them can be deleted."""
+    needs = {id: set(mentioned(held["fields"])) for id, held in world.service.objects.items()}
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError:
+        return True
+    return False
+
+
+@law(100)
+@given(wishes(least=2), wishes(least=2), st.data())
+def test_what_other_hands_did_does_not_keep_a_destroy_from_its_end(
+    before: Wish, wish: Wish, data: Any
+) -> None:
+    with a_world() as world:
+        world.apply(before)
+        world.apply(wish)
+        ids = st.sampled_from(sorted(world.existing()))
+        for id, other in data.draw(st.lists(st.tuples(ids, ids), max_size=3)):
+            world.service.objects[id]["fields"]["link"] = other
+        stuck = circular(world)
+        outcome = world.apply(wish, destroy=True)
+        if not stuck:
+            assert_done(world, outcome)
+        assert bool(world.existing()) == stuck
+
+
+@law(60)
+@given(wishes(least=2))
+def test_references_that_are_no_longer_managed_still_order_a_destroy(wish: Wish) -> None:
+    with a_world() as world:
+        world.apply(wish)
+        bare: Wish = {address: {"shape": body.get("shape")} for address, body in wish.items()}
+        bare = {a: {} if a.startswith("rock.") else body for a, body in bare.items()}
+        assert_done(world, world.apply(bare))
+        assert_done(world, world.apply(bare, destroy=True))
+        assert world.existing() == set()

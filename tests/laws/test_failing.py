@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbstack.errors import Exit
 from lbstack.plan.schedule import Step, schedule
 from tests.laws.wishes import law, wishes
 from tests.laws.world import Wish, World, a_world
@@ -63,6 +64,20 @@ def test_independent_resources_are_untouched_by_a_failure(before: Wish, wish: Wi
         assert world.plan(wish).empty
         assert not world.service.refusals
         assert world.existing() == world.remembered()
+
+
+@law(40)
+@given(wishes(least=1))
+def test_an_answer_of_no_known_shape_fails_its_step_alone(wish: Wish) -> None:
+    with a_world() as world:
+        first = next(address for address in wish if address.startswith("thing."))
+        world.service.rambling = {first}
+        outcome = world.apply(wish)
+        assert {str(step.address) for step in outcome.failed} == {first}
+        assert outcome.exit == Exit.UNKNOWN
+        world.service.rambling = set()
+        world.apply(wish)
+        assert world.plan(wish).empty
 
 
 def held(world: World, address: str) -> list[Any]:
