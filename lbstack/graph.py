@@ -55,7 +55,9 @@ def _needs(
     dangling = {ref.address for ref in refs if ref.address not in stack.resources}
     if dangling:
         for path, ref in _paths(resource.fields):
-            if ref.address in dangling:
+            if ref.address in dangling and problems.full:
+                problems.skip(1)
+            elif ref.address in dangling:
                 _exists(stack, ref, keys, resource.where(*path), problems)
     return tuple(dict.fromkeys(ref.address for ref in refs if ref.address not in dangling))
 

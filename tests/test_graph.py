@@ -14,6 +14,8 @@ from lbstack.graph import Graph, build
 from lbstack.stack.loader import load
 from tests.stack.made_up import KINDS, Desk, box, shelf
 
+BREAK = "break the circle at one of them"
+
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
@@ -80,13 +82,11 @@ def test_an_empty_stack_has_an_empty_graph(desk: Desk) -> None:
         ("outputs: {o: '${box.q.id}'}", ["2:11: there is no box 'q' in the stack; define it"]),
         (
             "boxes: {a: {name: A, near: [b]}, b: {name: B, near: [c]}, c: {name: C, near: [a]}}",
-            [
-                "2:9: resources need each other: box.a → box.b → box.c → box.a; break the circle at one of them"
-            ],
+            [f"2:9: resources need each other: box.a → box.b → box.c → box.a; {BREAK}"],
         ),
         (
             "boxes: {a: {name: A, near: [a]}}",
-            ["2:9: resources need each other: box.a → box.a; break the circle at one of them"],
+            [f"2:9: resources need each other: box.a → box.a; {BREAK}"],
         ),
         (
             "shelves: {s: {name: S, open: false}}\nboxes: {a: {name: A, shelf: s}}",
@@ -124,7 +124,8 @@ def test_what_can_be_wrong_between_resources(desk: Desk, text: str, told: list[s
             [],
         ),
         (
-            "shelves: {s: {name: S}, t: {name: T}}\nimports: [{address: shelf.s, id: i}, {address: shelf.t, id: i}]",
+            "shelves: {s: {name: S}, t: {name: T}}\n"
+            "imports: [{address: shelf.s, id: i}, {address: shelf.t, id: i}]",
             ["the shelf with id i is imported twice"],
         ),
         ("moved: [{from: box.c, to: box.b}, {from: box.b, to: box.a}]", []),
@@ -168,7 +169,11 @@ removed: [{address: box.a}]
 
 
 def test_a_resource_that_waits_for_a_variable_is_followed_but_not_judged(desk: Desk) -> None:
-    text = "variables: {v: }\nshelves: {s: {name: '${var.v}', open: false}}\nboxes: {a: {name: '${var.v}', shelf: s}}\n"
+    text = (
+        "variables: {v: }\n"
+        "shelves: {s: {name: '${var.v}', open: false}}\n"
+        "boxes: {a: {name: '${var.v}', shelf: s}}\n"
+    )
     assert graph(desk, text, require_values=False).needs[box("a")] == (shelf("s"),)
     wrong = text.replace("shelf: s", "shelf: t")
     assert complaints(desk, wrong, require_values=False) == [

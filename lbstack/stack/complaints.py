@@ -60,6 +60,9 @@ def complain(
 
     What is wrong with a variable without a value is not told: it may have one when it counts.
     """
+    if problems.full:
+        problems.skip(error.error_count())
+        return
     found: dict[Path, list[_Complaint]] = {}
     for complaint in _deepest(list(_complaints(error, item, name, problems, spec, also))):
         found.setdefault(

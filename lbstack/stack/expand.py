@@ -15,12 +15,15 @@ from lbstack.kinds.fields import WriteOnly
 from lbstack.stack.problems import Problems, shown
 from lbstack.stack.reader import Budget, Refused
 from lbstack.stack.specs import takes_secret
-from lbstack.stack.tree import Item, List, Map, Mark, count, source
+from lbstack.stack.tree import Item, List, Map, Mark, count, plain, source
 from lbstack.stack.variables import Variable, as_text
 from lbstack.values import Address, Ref, Secret, Template, Unset
 
 CHARACTERS = 16 * 2**20
 """Text that all variables together may add; a long value used often is a bomb as well."""
+
+HELD = 50_000
+"""Values in one resource or output; the largest ontology that Labelbox takes has fewer."""
 
 _OPENING = re.compile(r"\$?\$\{")
 _HELP = "write ${var.NAME} or ${KIND.KEY.ATTRIBUTE}; $${ is a literal ${"
@@ -49,11 +52,13 @@ class Expander:
         self.file = ""
         self.refs = True
         self.secret = self.unset = False
+        self.held = 0
 
     def expand(self, item: Item, *, refs: bool = True) -> Expanded:
         """The value of an item. With `refs` off only variables may stand in it."""
         self.file, self.refs = item.file, refs
         self.secret = self.unset = False
+        self.held = 0
         value = self._walk(item.value, item.value_at)
         return Expanded(value, self.secret, self.unset)
 
@@ -62,6 +67,7 @@ class Expander:
         if kind is str:
             return self._text(value, at) if "${" in value else value
         if kind is Map:
+            self._hold(len(value), at)
             marks = iter(value.values_at)
             for key in value:
                 if "${" in key:
@@ -70,6 +76,7 @@ class Expander:
                     )
             return {key: self._walk(item, next(marks)) for key, item in value.items()}
         if kind is List:
+            self._hold(len(value), at)
             return [self._walk(item, at) for item, at in zip(value, value.values_at, strict=True)]
         return value
 
@@ -99,16 +106,17 @@ class Expander:
     def _joined(self, parts: list[str | Ref | Unset]) -> Any:
         """Text if it can be told now; a `Template` if references are in it."""
         found: list[str | Ref] = []
+        texts: list[str] = []
         for part in parts:
             if isinstance(part, Unset):
                 return part
-            if isinstance(part, str) and found and isinstance(found[-1], str):
-                found[-1] += part
-            elif part != "":
-                found.append(part)
-        if all(isinstance(part, str) for part in found):
-            return "".join(map(str, found))
-        return Template(tuple(found))
+            if isinstance(part, str):
+                texts.append(part)
+            else:
+                found += ["".join(texts), part]
+                texts.clear()
+        found.append("".join(texts))
+        return found[0] if len(found) == 1 else Template(tuple(part for part in found if part))
 
     # -- variables ----------------------------------------------------------------------------
 
@@ -118,7 +126,10 @@ class Expander:
         if isinstance(value, Secret):
             self.secret = True
         elif isinstance(value, (dict, list)):
-            self._spend(count(value), 0, at)
+            size = count(value)
+            self._hold(size, at)
+            self._spend(size, 0, at)
+            return plain(value)
         elif isinstance(value, str):
             self._spend(0, len(value), at)
         return value
@@ -155,6 +166,13 @@ class Expander:
         if isinstance(variable.value, Unset):
             self.unset = True
         return variable.value
+
+    def _hold(self, values: int, at: Mark) -> None:
+        """Count what one body holds: each value may be wrong in several ways, and that is dear."""
+        self.held += values
+        if self.held > HELD:
+            self._problem(at, f"more than {HELD:,} values in one place", "Labelbox takes far fewer")
+            raise Refused
 
     def _spend(self, values: int, characters: int, at: Mark) -> None:
         """Count what expansion adds, so that a long value used often ends before it costs."""

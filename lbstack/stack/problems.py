@@ -14,7 +14,7 @@ from lbstack.values import Source
 
 KEPT = 1000
 """Problems kept; the rest is only counted."""
-HINTS = 100
+HINTS = 50
 """Problems that get a *did you mean*: the search compares texts and is dear."""
 NAMES = 1000
 """Names compared for one hint."""
@@ -31,12 +31,17 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self.found)
 
+    @property
+    def full(self) -> bool:
+        """Whether further problems are only counted: then nobody needs to word them."""
+        return len(self.found) >= KEPT
+
     def add(self, summary: str, detail: str = "", source: Source | None = None) -> None:
         """Note a problem."""
-        if len(self.found) < KEPT:
-            self.found.append(Problem(summary, detail, source))
-        else:
+        if self.full:
             self._more += 1
+        else:
+            self.found.append(Problem(summary, detail, source))
 
     def skip(self, count: int) -> None:
         """Count problems that nobody looked at."""

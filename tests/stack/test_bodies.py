@@ -62,7 +62,11 @@ def test_what_is_wrong_with_a_body(desk: Desk, body: str, complaints: list[str])
 
 
 def test_numbers_and_words_of_a_fixed_set(desk: Desk) -> None:
-    text = "stack: x\nshelves:\n  s: {name: x, rows: many, load: heavy, open: ajar, material: wood}\n  t: {name: x, rows: 10}\n"
+    text = (
+        "stack: x\nshelves:\n"
+        "  s: {name: x, rows: many, load: heavy, open: ajar, material: wood}\n"
+        "  t: {name: x, rows: 10}\n"
+    )
     assert desk.complaints(text) == [
         "s.yaml:3:22: shelves.s.rows should be a whole number",
         "s.yaml:3:34: shelves.s.load should be a number",

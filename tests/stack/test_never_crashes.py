@@ -14,12 +14,19 @@ from lbstack.stack.loader import load
 from tests.stack.made_up import KINDS
 
 WORDS = st.sampled_from(
-    "x yes 1 0o8 1e9 .inf ~ null ${var.v} ${var.w} ${box.a.id} ${shelf.s.serial} ${ $${ 'q' \"\\x00\" a@b.c {} [] "
-    "!!int !t &a *a <<".split()
+    [
+        *("x", "yes", "1", "0o8", "1e9", ".inf", "~", "null", "'q'", '"\\x00"', "a@b.c", "{}", "[]"),
+        *("${var.v}", "${var.w}", "${box.a.id}", "${shelf.s.serial}", "${", "$${"),
+        *("!!int", "!t", "&a", "*a", "<<"),
+    ]
 )
 KEYS = st.sampled_from(
-    "stack variables shelves boxes outputs moved removed imports v w a s name shelf near keepers labels token "
-    "lifecycle previously prevent_destroy ignore_changes default secret from to address id <<".split()
+    [
+        *("stack", "variables", "shelves", "boxes", "outputs", "moved", "removed", "imports"),
+        *("v", "w", "a", "s", "name", "shelf", "near", "keepers", "labels", "token", "<<"),
+        *("lifecycle", "previously", "prevent_destroy", "ignore_changes", "default", "secret"),
+        *("from", "to", "address", "id"),
+    ]
 )
 
 

@@ -12,6 +12,10 @@ from lbstack.values import Ref, Secret, Template, Unset
 from tests.stack.made_up import Desk, box, shelf
 
 CANARY = "c4n4ry-$tr0ng-s3cret"
+HELP = "write ${var.NAME} or ${KIND.KEY.ATTRIBUTE}; $${ is a literal ${"
+OF_A_BOX = "there are id, name, shelf, near, keepers, labels, anything"
+TAKEN = "a secret must be the whole value of a field that takes one"
+NOT_TAKEN = f"secret variable 'key' stands in a field that takes no secret; {TAKEN}"
 
 
 def field(stack: Stack, name: str = "anything", key: str = "a") -> Any:
@@ -72,7 +76,10 @@ def test_a_text_that_is_one_variable_takes_its_type(desk: Desk, default: str, va
     ],
 )
 def test_texts_are_expanded_once(desk: Desk, text: str, value: object) -> None:
-    declared = "v: {default: dev}, n: {default: 7}, yes: {default: true}, wild: {default: '${var.v} {0.__class__} {{7*7}}'}"
+    declared = (
+        "v: {default: dev}, n: {default: 7}, yes: {default: true}, "
+        "wild: {default: '${var.v} {0.__class__} {{7*7}}'}"
+    )
     stack = desk.load(with_value(f"'{text}'", declared))
     assert field(stack) == value
 
@@ -90,34 +97,34 @@ def test_text_from_outside_fits_number_fields(desk: Desk) -> None:
         ("${var.wv}", "6:15: unknown variable 'wv'; did you mean 'v'?"),
         (
             "a ${var.v",
-            "6:15: ${ without its }; write ${var.NAME} or ${KIND.KEY.ATTRIBUTE}; $${ is a literal ${",
+            "6:15: ${ without its }; " + HELP,
         ),
         (
             "${a ${var.v}}",
-            "6:15: ${ without its }; write ${var.NAME} or ${KIND.KEY.ATTRIBUTE}; $${ is a literal ${",
+            "6:15: ${ without its }; " + HELP,
         ),
-        ("${}", "6:15: cannot read ${}; write ${var.NAME} or ${KIND.KEY.ATTRIBUTE}; $${ is a literal ${"),
+        ("${}", "6:15: cannot read ${}; " + HELP),
         (
             "${upper(var.v)}",
-            "6:15: cannot read ${upper(var.v)}; write ${var.NAME} or ${KIND.KEY.ATTRIBUTE}; $${ is a literal ${",
+            "6:15: cannot read ${upper(var.v)}; " + HELP,
         ),
         (
             "${env.HOME}",
-            "6:15: cannot read ${env.HOME}; write ${var.NAME} or ${KIND.KEY.ATTRIBUTE}; $${ is a literal ${",
+            "6:15: cannot read ${env.HOME}; " + HELP,
         ),
         ("${boxes.a.id}", "6:15: unknown kind 'boxes' in ${boxes.a.id}; did you mean 'box'?"),
         ("${box.a.nam}", "6:15: a box has no attribute 'nam' to refer to; did you mean 'name'?"),
         (
             "${box.a.token}",
-            "6:15: a box has no attribute 'token' to refer to; there are id, name, shelf, near, keepers, labels, anything",
+            "6:15: a box has no attribute 'token' to refer to; " + OF_A_BOX,
         ),
         (
             "${box.a.note}",
-            "6:15: a box has no attribute 'note' to refer to; there are id, name, shelf, near, keepers, labels, anything",
+            "6:15: a box has no attribute 'note' to refer to; " + OF_A_BOX,
         ),
         (
             "${box.a.serial}",
-            "6:15: a box has no attribute 'serial' to refer to; there are id, name, shelf, near, keepers, labels, anything",
+            "6:15: a box has no attribute 'serial' to refer to; " + OF_A_BOX,
         ),
         ("{'${var.v}': 1}", "6:16: ${…} in the key '${var.v}'; keys are literal"),
         (
@@ -149,7 +156,8 @@ def test_what_cannot_be_expanded(desk: Desk, value: str, complaint: str) -> None
         ("v: {default: 1, description: [a]}", "s.yaml:2:29: variables.v.description should be text"),
         (
             "v: {}",
-            "s.yaml:2:13: variable 'v' has no value; set LBSTACK_VAR_v, pass --var v=VALUE, or give it a default",
+            "s.yaml:2:13: variable 'v' has no value; "
+            "set LBSTACK_VAR_v, pass --var v=VALUE, or give it a default",
         ),
     ],
 )
@@ -241,39 +249,27 @@ def test_a_secret_goes_where_it_is_taken(desk: Desk) -> None:
     [
         (
             "boxes: {a: {name: '${var.key}'}}",
-            [
-                "3:19: secret variable 'key' stands in a field that takes no secret; a secret must be the whole value of a field that takes one"
-            ],
+            ["3:19: " + NOT_TAKEN],
         ),
         (
             "boxes: {a: {name: 'x ${var.key}'}}",
-            [
-                "3:19: secret variable 'key' stands inside other text; a secret must be the whole value of a field that takes one"
-            ],
+            ["3:19: secret variable 'key' stands inside other text; " + TAKEN],
         ),
         (
             "boxes: {a: {name: x, token: 'x ${var.key}'}}",
-            [
-                "3:29: secret variable 'key' stands inside other text; a secret must be the whole value of a field that takes one"
-            ],
+            ["3:29: secret variable 'key' stands inside other text; " + TAKEN],
         ),
         (
             "boxes: {a: {name: x, anything: [{b: '${var.key}'}]}}",
-            [
-                "3:22: secret variable 'key' stands in a field that takes no secret; a secret must be the whole value of a field that takes one"
-            ],
+            ["3:22: " + NOT_TAKEN],
         ),
         (
             "boxes: {a: {name: x, labels: ['${var.key}']}}",
-            [
-                "3:31: secret variable 'key' stands in a field that takes no secret; a secret must be the whole value of a field that takes one"
-            ],
+            ["3:31: " + NOT_TAKEN],
         ),
         (
             "boxes: {a: {name: x, shelf: '${var.key}'}}",
-            [
-                "3:29: secret variable 'key' stands in a field that takes no secret; a secret must be the whole value of a field that takes one"
-            ],
+            ["3:29: " + NOT_TAKEN],
         ),
         (
             "boxes: {a: {name: x, nme: '${var.key}'}}",
@@ -292,21 +288,15 @@ def test_a_secret_goes_where_it_is_taken(desk: Desk) -> None:
         ),
         (
             "boxes: {a: {name: x, previously: '${var.key}'}}",
-            [
-                "3:34: secret variable 'key' stands in a field that takes no secret; a secret must be the whole value of a field that takes one"
-            ],
+            ["3:34: " + NOT_TAKEN],
         ),
         (
             "outputs: {o: {a: ['${var.key}']}}",
-            [
-                "3:14: secret variable 'key' stands in a field that takes no secret; a secret must be the whole value of a field that takes one"
-            ],
+            ["3:14: " + NOT_TAKEN],
         ),
         (
             "imports: [{address: box.a, id: '${var.key}'}]",
-            [
-                "3:32: secret variable 'key' stands in a field that takes no secret; a secret must be the whole value of a field that takes one"
-            ],
+            ["3:32: " + NOT_TAKEN],
         ),
     ],
 )
@@ -334,8 +324,9 @@ def test_a_number_or_null_from_a_file_can_be_a_secret(desk: Desk) -> None:
 
 @pytest.mark.parametrize("broken", [
     "boxes: {a: {name: ${var.key}, token: hunter",
-    "boxes: {a: {nam: A, token: '${var.key}', labels: '${var.key}', near: ['${var.key}'], keepers: {s: '${var.key}'}}}",
-    "shelves: {s: {name: A, rows: '${var.key}', load: '${var.key}', open: '${var.key}', material: '${var.key}'}}",
+    "boxes: {a: {nam: A, token: '${var.key}', labels: '${var.key}', near: ['${var.key}']}}",
+    "boxes: {a: {name: A, keepers: {s: '${var.key}'}, anything: '${var.key}'}}",
+    "shelves: {s: {rows: '${var.key}', load: '${var.key}', open: '${var.key}', material: '${var.key}'}}",
     "boxes: {cursed: {name: A, token: '${var.key}'}}",
     "moved: [{from: '${var.key}', to: '${var.key}'}]",
 ])  # fmt: skip
@@ -364,8 +355,8 @@ def test_long_values_used_often_end_early(desk: Desk) -> None:
         "s.yaml:171:16: with its variables the stack has too much text; use long values less often"
     ]
     uses = uses.replace("'x${var.v}'", "a, anything: '${var.v}'")
-    path = desk.write("v.vars", f"v: [{'1, ' * 100_000}]")
+    path = desk.write("v.vars", f"v: [{'1, ' * 40_000}]")
     told = desk.complaints("stack: x\nvariables: {v: }\nboxes:\n" + uses, var_files=[path])
     assert told == [
-        "s.yaml:7:29: with its variables the stack has too many values; use long values less often"
+        "s.yaml:15:28: with its variables the stack has too many values; use long values less often"
     ]
