@@ -96,6 +96,10 @@ def of_rest(status: int, message: str, *, changes: bool) -> StackError:
         return AuthError(f"the service refused the API key: {text}", "set LABELBOX_API_KEY to a valid key")
     if status == 404:
         return NotFound(text, "404")
+    if 300 <= status < 400:
+        return NotExecuted(
+            f"the endpoint redirects elsewhere (HTTP {status})", str(status), "check LABELBOX_ENDPOINT"
+        )
     if 400 <= status < 500:
         return NotExecuted(f"the service refused: {text}", str(status))
     if changes:

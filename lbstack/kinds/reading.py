@@ -52,7 +52,7 @@ def listed_then_by_id(
     rest = [id for id in ids if id not in found]
     if rest:
         for id, reply in zip(rest, (yield [one(id) for id in rest]), strict=True):
-            found[id] = None if reply.gone else node(reply.data)
+            found[id] = None if reply.gone else _itself(id, node(reply.data))
     return {id: None if raw is None or raw.get("deleted") else raw for id, raw in found.items()}
 
 
@@ -103,6 +103,13 @@ def until_short(
                     left.discard(key)
         skip, ahead = skip + ahead * PAGE, ahead * 2
     return found
+
+
+def _itself(id: str, node: dict[str, Any]) -> dict[str, Any]:
+    """The node, which must be the one that was asked for."""
+    if node["id"] != id:
+        raise ValueError(f"object {node['id']} instead of {id}")
+    return node
 
 
 def read_listed(
