@@ -140,7 +140,7 @@ class Bodies:
 def _lenient(spec: type[Spec]) -> type[BaseModel]:
     """The spec with every field optional, for bodies of which a part is not known yet."""
     fields: dict[str, Any] = {
-        name: (Annotated[(info.annotation, info, *info.metadata)], None)
+        name: (Annotated[(info.annotation, Field(alias=info.alias), *info.metadata)], None)
         for name, info in spec.model_fields.items()
     }
     return create_model(f"Lenient{spec.__name__}", __config__=spec.model_config, **fields)

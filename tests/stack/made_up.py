@@ -49,7 +49,7 @@ class BoxSpec(Spec):
     labels: list[str | Label] | None = None
     token: Annotated[SecretText, WriteOnly()] | None = None
     note: Annotated[Text, WriteOnly()] | None = None
-    anything: Any = None
+    anything: Any = Field(default_factory=dict)
 
 
 class Box(Kind):
