@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeVar
 
 from lbstack.plan.changes import Action, Change, Plan
@@ -75,13 +76,24 @@ def _tears(plan: Plan) -> list[Step]:
     if not steps:
         return []
     waits = _waits(plan, list(steps.values()))
-    done: set[str] = set()
-    ordered = []
-    for name in _ordered(steps, lambda name: [other for other in waits[name] if other in steps]):
-        after = tuple(other for other in waits[name] if other not in steps or other in done)
-        ordered.append(replace(steps[name], after=after))
-        done.add(name)
-    return ordered
+    _cut_circles(waits)
+    order = _ordered(steps, lambda name: [other for other in waits[name] if other in steps])
+    return [replace(steps[name], after=tuple(waits[name])) for name in order]
+
+
+def _cut_circles(waits: dict[str, dict[str, bool]]) -> None:
+    """Where other hands made objects refer to each other in a circle, wait for less: first not for what
+    is only assumed."""
+    while True:
+        try:
+            TopologicalSorter(waits).prepare()
+        except CycleError as error:
+            circle: list[str] = error.args[1]
+            links = list(zip(circle[1:], circle, strict=False))
+            for step, end in [link for link in links if not waits[link[0]][link[1]]] or links[:1]:
+                waits[step].pop(end, None)
+        else:
+            return
 
 
 def _retiring(plan: Plan) -> Iterator[Step]:
@@ -99,11 +111,11 @@ def _retiring(plan: Plan) -> Iterator[Step]:
         yield Step(f"destroy {old.address} {old.id}", "destroy", old.address, None, old.id, old.attributes)
 
 
-def _waits(plan: Plan, retiring: list[Step]) -> dict[str, list[str]]:
-    """For each step that retires an object, the steps that end what refers to it.
+def _waits(plan: Plan, retiring: list[Step]) -> dict[str, dict[str, bool]]:
+    """For each step that retires an object, the steps that end what refers to it, and whether that is sure.
 
     Which object is meant is told by the ids among the attributes. Where they hold none of an
-    address that was needed (it may stand inside a text), every object of that address is meant.
+    address that was needed (it may stand inside a text), every object of that address is assumed.
     """
     ids: dict[Address, set[str]] = {}
     held = [*((c.address, c.id) for c in plan.changes), *((d.address, d.id) for d in plan.deposed)]
@@ -115,15 +127,19 @@ def _waits(plan: Plan, retiring: list[Step]) -> dict[str, list[str]]:
         by_id.setdefault(step.id or "", []).append(step)
         by_address.setdefault(step.address, []).append(step)
     built = {c.address for c in plan.changes if c.action is Action.REPLACE}
-    waits = {s.name: [_build_name(s.address)] if s.change and s.address in built else [] for s in retiring}
+    waits: dict[str, dict[str, bool]] = {step.name: {} for step in retiring}
+    for step in retiring:
+        if step.change and step.address in built:
+            waits[step.name][_build_name(step.address)] = True
     for end, needed, attributes in _referrers(plan):
         said = set(_texts(attributes))
-        meant = [step for id in sorted(said & by_id.keys()) for step in by_id[id]]
-        for need in needed:
-            meant += by_address.get(need, []) if not said & ids.get(need, set()) else []
-        for step in meant:
-            if end != step.name and end not in waits[step.name]:
-                waits[step.name].append(end)
+        sure = [step for id in sorted(said & by_id.keys()) for step in by_id[id]]
+        vague = [need for need in needed if not said & ids.get(need, set())]
+        assumed = [step for need in vague for step in by_address.get(need, [])]
+        for known, steps in ((True, sure), (False, assumed)):
+            for step in steps:
+                if end != step.name:
+                    waits[step.name].setdefault(end, known)
     return waits
 
 
@@ -155,22 +171,16 @@ N = TypeVar("N", bound=Hashable)
 
 
 def _ordered(items: Iterable[N], before: Callable[[N], Iterable[N]]) -> list[N]:
-    """Depth first, so that each stands behind what `before` names; otherwise as given.
-
-    Where items go round in a circle (other hands made them refer to each other) it is cut.
-    """
+    """Depth first, so that each stands behind what `before` names; otherwise as given."""
     done: dict[N, None] = {}
-    begun: set[N] = set()
     for root in items:
-        stack = [] if root in begun else [(root, iter(before(root)))]
-        begun.add(root)
+        stack = [] if root in done else [(root, iter(before(root)))]
         while stack:
             item, rest = stack[-1]
-            following = next((other for other in rest if other not in begun), None)
+            following = next((other for other in rest if other not in done), None)
             if following is None:
                 done[item] = None
                 stack.pop()
             else:
-                begun.add(following)
                 stack.append((following, iter(before(following))))
     return list(done)
