@@ -90,7 +90,7 @@ def test_what_is_known_later_says_so() -> None:
     assert lines({"parts": {"a": {"of": "x"}}}, {"parts": {"a": {"of": later}}}) == [
         '~ parts[a].of = "x" -> (known after apply)'
     ]
-    assert lines({"tags": []}, {"tags": [later]}) == ["+ tags[shelf.first]"]
+    assert lines({"tags": []}, {"tags": [later]}) == ["+ tags[shelf.first (known after apply)]"]
 
 
 def test_a_secret_is_never_told_not_even_its_digest() -> None:

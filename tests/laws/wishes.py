@@ -13,16 +13,17 @@ from tests.laws.world import Wish
 
 T = TypeVar("T")
 NIGHTLY = "nightly"
-settings.register_profile(NIGHTLY, max_examples=2000)
+MANY = ("battery", NIGHTLY)
 
 
 def law(examples: int = 60) -> Callable[[T], T]:
     """How a law is held: the same examples each time by day, new and many with
-    ``--hypothesis-profile=nightly``."""
-    nightly = settings.get_current_profile_name() == NIGHTLY
+    ``--hypothesis-profile=battery`` or ``nightly``."""
+    profile = settings.get_current_profile_name()
+    many = profile in MANY
     return settings(
-        max_examples=settings.get_profile(NIGHTLY).max_examples if nightly else examples,
-        derandomize=not nightly,
+        max_examples=settings.get_profile(profile).max_examples if many else examples,
+        derandomize=not many,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
