@@ -23,7 +23,7 @@ QUERIES = [
     'query getOntology { project (where: {id: "<PROJECT>"}) { ontology { normalized } } }',
     """query connectableOntologies { project(where: { id: "<PROJECT>" }) {
       connectableOntologies { id name } } }""",
-    'mutation AttachDataset{ updateProject( where:{ id:"<PROJECT>" }, data:{ datasets:{ connect:{ id: "<DATASET>" } } } ){ id } }',  # noqa: E501
+    'mutation AttachDataset{ updateProject( where:{ id:"<PROJECT>" }, data:{ datasets:{ connect:{ id: "<DATASET>" } } } ){ id } }',
     """mutation CreateDataset { createDataset (
       data: { name: "dataset name", projects: { connect: { id: "<PROJECT>" } } } ) { id } }""",
     """mutation UpdateDataset { updateDataset (
@@ -39,9 +39,9 @@ QUERIES = [
       projectRoles: [] } ) { newUserId existingUserEmail existingUserInviteSent } }""",
     """mutation RemoveMemberFromProject { setProjectMembership (data: { userId:"<MEMBER>"
       roleId: "cjmb6xy80f5vz0780u3mw2rj4" projectId:"<PROJECT>" }) { id } }""",
-    'mutation cloneOntologyFromProject { project (where: {id: "<PROJECT>"}) { cloneOntology (ontologyId: "<ONTOLOGY>"){ id name } } }',  # noqa: E501
-    'mutation connectOntologyToProject { project(where: {id: "<PROJECT>"}) { connectOntology(ontologyId: "<ONTOLOGY>"){ id name } } }',  # noqa: E501
-    'mutation RenameOntology { ontology(where: { id: "<ONTOLOGY>" }) { update(data: { name: "<NEW_NAME>" }) { id name } } }',  # noqa: E501
+    'mutation cloneOntologyFromProject { project (where: {id: "<PROJECT>"}) { cloneOntology (ontologyId: "<ONTOLOGY>"){ id name } } }',
+    'mutation connectOntologyToProject { project(where: {id: "<PROJECT>"}) { connectOntology(ontologyId: "<ONTOLOGY>"){ id name } } }',
+    'mutation RenameOntology { ontology(where: { id: "<ONTOLOGY>" }) { update(data: { name: "<NEW_NAME>" }) { id name } } }',
     """mutation CreateWebhook { createWebhook(data:{ project:{ id:"<PROJECT>" },
       url:"https://a.example", secret:"example_secret",
       topics:{ set:[ LABEL_CREATED, LABEL_UPDATED, LABEL_DELETED ] } }){ id } }""",
