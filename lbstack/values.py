@@ -21,7 +21,7 @@ class Source(NamedTuple):
 
 
 class Address(NamedTuple):
-    """A resource's name in a stack: its kind, a dot, and its key (``dataset.teeth``)."""
+    """A resource's name in a stack: its kind, a dot, and its key (``KIND.KEY``)."""
 
     kind: str
     key: str
@@ -31,10 +31,10 @@ class Address(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Split at the first dot, so that keys may hold dots (``member.a@example.com``)."""
+        """Split at the first dot, so that keys may hold dots (``KIND.a@example.com``)."""
         kind, dot, key = text.partition(".")
         if not (kind and dot and key):
-            raise ValueError(f"{text!r} is no address; write KIND.KEY, as in dataset.teeth")
+            raise ValueError(f"{text!r} is no address; write KIND.KEY")
         return cls(kind, key)
 
 

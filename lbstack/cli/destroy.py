@@ -20,5 +20,5 @@ from lbstack.session import Settings
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @options.with_settings
 def command(settings: Settings, as_json: bool, no_color: bool, auto_approve: bool) -> int:
-    """Destroy everything the stack made; integrations are forgotten."""
+    """Destroy everything the stack made; what cannot be deleted is forgotten."""
     return carry_out(replace(settings, destroy=True), as_json, no_color, auto_approve)

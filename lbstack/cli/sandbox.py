@@ -72,7 +72,7 @@ def reset(data: Path, auto_approve: bool) -> int:
 
 @command.group("aws")
 def aws() -> None:
-    """The AWS that the sandbox looks at when it validates integrations and datasets."""
+    """The AWS that the sandbox looks at when it validates access to buckets."""
 
 
 @aws.command("put-role")

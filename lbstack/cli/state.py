@@ -27,7 +27,7 @@ def command() -> None:
 @options.place
 @options.with_settings
 def list_(settings: Settings, patterns: tuple[str, ...]) -> int:
-    """List the addresses in state; PATTERNS are globs, as 'project.*'."""
+    """List the addresses in state; PATTERNS are globs, as '*.step-?'."""
     state = open_store(settings, load_graph(settings, require_values=False).stack.name).load()
     for address in state.resources:
         if not patterns or any(fnmatch.fnmatchcase(str(address), pattern) for pattern in patterns):

@@ -57,7 +57,7 @@ def _order(value: Any) -> Any:
 
 
 def _sets(name: str, before: Any, after: Any) -> Iterator[FieldChange]:
-    """Members that go and members that come; order says nothing."""
+    """Items that go and items that come; order says nothing."""
     have, want = list(before or []), list(after or [])
     for item in have:
         if item not in want:

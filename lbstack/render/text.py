@@ -136,7 +136,7 @@ def field_line(line: FieldChange, names: Mapping[str, Address]) -> Line:
 
 
 def _member(line: FieldChange, item: Any, names: Mapping[str, Address]) -> str:
-    """What stands at a key; a member of a set stands for itself."""
+    """What stands at a key; an item of a set stands for itself."""
     return "" if item == line.path[-1] else f" = {value(item, names)}"
 
 

@@ -120,7 +120,7 @@ def _address(
     try:
         address = Address.parse(text)
     except ValueError:
-        problems.add(f"{shown(text)} is no address", "write KIND.KEY, as in dataset.teeth", place)
+        problems.add(f"{shown(text)} is no address", "write KIND.KEY, as lbstack state list does", place)
         return None
     if address.kind in kinds:
         return address

@@ -56,7 +56,7 @@ def complain(
     spec: type[BaseModel],
     also: Sequence[str] = (),
 ) -> None:
-    """Turn a validation error of a body into problems; `name` is the body's, as in ``datasets.teeth``.
+    """Turn a validation error of a body into problems; `name` is the body's, as in ``PLURAL.KEY``.
 
     What is wrong with a variable without a value is not told: it may have one when it counts.
     """

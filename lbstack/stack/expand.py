@@ -23,7 +23,7 @@ CHARACTERS = 16 * 2**20
 """Text that all variables together may add; a long value used often is a bomb as well."""
 
 HELD = 50_000
-"""Values in one resource or output; the largest ontology that Labelbox takes has fewer."""
+"""Values in one resource or output; the largest thing that Labelbox takes has fewer."""
 
 _OPENING = re.compile(r"\$?\$\{")
 _HELP = "write ${var.NAME} or ${KIND.KEY.ATTRIBUTE}; $${ is a literal ${"

@@ -114,7 +114,7 @@ def test_what_is_defined_twice_names_both_places(desk: Desk) -> None:
         ("stack: x\nmoved: [{from: box.a}]", "s.yaml:2:9: moved.0 has no to; add to: …"),
         (
             "stack: x\nmoved: [{from: box, to: box.b}]",
-            "s.yaml:2:16: 'box' is no address; write KIND.KEY, as in dataset.teeth",
+            "s.yaml:2:16: 'box' is no address; write KIND.KEY, as lbstack state list does",
         ),
         (
             "stack: x\nremoved: [{address: boxes.a}]",
