@@ -51,7 +51,7 @@ def test_a_strict_service_never_refuses_a_step_and_the_next_plan_is_empty(
             assert world.existing() == world.remembered()
 
 
-@law(400)
+@law(250)
 @given(
     wishes(),
     wishes(),
@@ -78,7 +78,7 @@ def test_an_apply_that_dies_half_way_is_finished_by_the_next(
         assert world.existing() == world.remembered() | lost
 
 
-@law(150)
+@law(100)
 @given(st.lists(st.tuples(wishes(least=2), st.integers(1, 60)), min_size=2, max_size=4), wishes())
 def test_however_often_an_apply_dies_the_one_that_lives_finishes(
     attempts: list[tuple[Wish, int]], wish: Wish
