@@ -28,9 +28,10 @@ class Graph:
     needs: dict[Address, tuple[Address, ...]]
 
 
-def build(stack: Stack, kinds: Mapping[str, Kind] = KINDS) -> Graph:
-    """The graph of a stack. Raises `ConfigError` with everything that is wrong between resources."""
-    problems = Problems()
+def build(stack: Stack, kinds: Mapping[str, Kind] = KINDS, problems: Problems | None = None) -> Graph:
+    """The graph of a stack. Raises `ConfigError` with everything that is wrong between resources, and
+    with the `problems` that were found before."""
+    problems = Problems() if problems is None else problems
     keys: dict[str, list[str]] = {}
     for address in stack.resources:
         keys.setdefault(address.kind, []).append(address.key)

@@ -75,15 +75,18 @@ def load_graph(settings: Settings, *, require_values: bool = True) -> Graph:
     """Stations 1 and 2. Raises `ConfigError` with every problem of the stack."""
     from lbstack.graph import build
     from lbstack.stack.loader import load
+    from lbstack.stack.problems import Problems
 
+    problems = Problems()
     stack = load(
         settings.path,
         variables=settings.variables,
         var_files=settings.var_files,
         environ=settings.environ,
         require_values=require_values,
+        problems=problems,
     )
-    return build(stack)
+    return build(stack, problems=problems)
 
 
 def open_store(settings: Settings, stack: str) -> Store:

@@ -137,10 +137,12 @@ LowerCase = BeforeValidator(_lower)
 
 
 def _distinct(value: list[Any]) -> list[Any]:
-    for index, item in enumerate(value):
-        if item in value[:index]:
+    seen = set()
+    for item in value:
+        if item in seen:
             name = item.address.key if isinstance(item, Ref) else item
             raise PydanticCustomError("distinct", "names {name} twice", {"name": str(name)})
+        seen.add(item)
     return value
 
 

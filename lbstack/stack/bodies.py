@@ -6,6 +6,7 @@ place where it was written. No text shows a value, for any value may be a secret
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
@@ -61,10 +62,12 @@ class Bodies:
         words = {word: value.pop(word) for word in ("lifecycle", "previously") if word in value}
         engine = self._engine(kind, words, item, name) if words else EngineWords()
         fields = self._fields(kind, key, value, item, name, has_unset)
-        if fields is None or engine is None:
-            return None
-        if has_secret and not self._secrets_in_place(kind, fields, item):
-            return None
+        wrong = fields is None or engine is None
+        if wrong or (has_secret and not self._secrets_in_place(kind, fields or {}, item)):
+            rest = self._partial(kind, value)
+            return Resource(Address(kind.name, key), rest, item.key, partial=True, written=item)
+        assert fields is not None
+        assert engine is not None
         return Resource(
             Address(kind.name, key),
             fields,
@@ -109,12 +112,13 @@ class Bodies:
         return None
 
     def _partial(self, kind: Kind, value: Fields) -> Fields:
-        """The fields that are known although others wait for a variable; enough to follow references."""
-        try:
-            spec = _lenient(kind.Spec).model_validate(value)
-        except ValidationError:
-            return {}
-        return {name: getattr(spec, name) for name in value if name in kind.Spec.model_fields}
+        """The fields that are good although others are wrong, or wait for a variable; enough to follow
+        references."""
+        found = {}
+        for name in value.keys() & kind.Spec.model_fields:
+            with suppress(ValidationError, ValueError):
+                found[name] = getattr(_lenient(kind.Spec).model_validate({name: value[name]}), name)
+        return found
 
     def _valid(self, spec: type[M], value: Fields, item: Item, name: str) -> M | None:
         try:

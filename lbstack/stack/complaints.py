@@ -144,6 +144,9 @@ def _words(error: Mapping[str, Any]) -> str:
     """The end of a sentence that begins with the field's name."""
     if error["type"] in _PLAIN:
         return _PLAIN[error["type"]]
+    if error["type"] == "too_short":
+        least = error["ctx"]["min_length"]
+        return f"should have at least {least} item{'' if least == 1 else 's'}"
     text = str(error["msg"])
     text = text.removeprefix("Value error, ").removeprefix("Assertion failed, ").removeprefix("Input ")
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]

@@ -39,20 +39,27 @@ def load(
     environ: Mapping[str, str] | None = None,
     require_values: bool = True,
     kinds: Mapping[str, Kind] = KINDS,
+    problems: Problems | None = None,
 ) -> Stack:
     """The stack in a file or folder.
+
+    With `problems`, mistakes of single resources are gathered there for the next station to add to
+    and raise, and a resource with a mistake is there in part, so that others may refer to it.
 
     `environ` is where ``LBSTACK_VAR_…`` is looked up. Without `require_values` a variable may be
     without a value: what depends on it is not judged. Raises `ConfigError`, and `UsageError` when
     there is no such file.
     """
     given = Given(variables or {}, var_files, environ or {}, require_values)
-    problems = Problems()
+    found = Problems() if problems is None else problems
     with _collector_off():
         try:
-            return _load(path, given, kinds, problems)
+            stack = _load(path, given, kinds, found)
+            if problems is None:
+                found.raise_any()
+            return stack
         except Refused:
-            problems.raise_any()
+            found.raise_any()
             raise  # a refusal always leaves a problem
 
 
@@ -75,8 +82,7 @@ def _load(path: Path, given: Given, kinds: Mapping[str, Kind], problems: Problem
         imports=imports(sections.listed["imports"], kinds, expander, problems),
         digest="",
     )
-    problems.raise_any()
-    return digest(stack)
+    return stack if problems else digest(stack)
 
 
 def _read(paths: list[Path], problems: Problems, budget: Budget) -> list[tuple[str, Map]]:

@@ -22,8 +22,8 @@ class Lifecycle:
 class Resource:
     """One resource: its managed fields in the spec's words, references and secrets unresolved.
 
-    `previously` is the key it had before. `partial` says that variables without a value left
-    fields out (only when a stack is merely validated).
+    `previously` is the key it had before. `partial` says that fields are left out: for
+    variables without a value (when a stack is merely validated), or because something is wrong.
     """
 
     address: Address
