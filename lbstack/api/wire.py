@@ -19,7 +19,7 @@ from gql.transport.exceptions import TransportConnectionFailed, TransportProtoco
 from gql.transport.httpx import HTTPXAsyncTransport
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
-from lbstack.api.outcomes import Throttled, TooComplex, Transient, of_errors, of_mutation, of_rest
+from lbstack.api.outcomes import Throttled, Transient, of_errors, of_mutation, of_rest
 from lbstack.errors import NotExecuted, OutcomeUnknown, ServiceError
 from lbstack.version import __version__
 
@@ -230,6 +230,3 @@ def _message(response: httpx2.Response) -> str:
 def _short(text: str, limit: int = 200) -> str:
     line = " ".join(text.split())
     return line if len(line) <= limit else line[:limit] + "…"
-
-
-__all__ = ["Answer", "ApiWire", "TooComplex"]

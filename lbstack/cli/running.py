@@ -7,15 +7,17 @@ import json
 import shlex
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from lbstack import live
 from lbstack.apply import Outcome, apply
-from lbstack.errors import ConfigError, Exit, StackError
+from lbstack.errors import ConfigError, Exit
 from lbstack.kinds import KINDS
 from lbstack.plan import guards, saved
 from lbstack.plan.changes import Plan
@@ -28,6 +30,8 @@ from lbstack.session import Settings, load_graph, make_plan, open_store, open_wi
 from lbstack.state.model import State, bound, renamed
 from lbstack.state.store import Store
 from lbstack.work import Event
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: bool) -> int:
@@ -77,8 +81,7 @@ def _run_saved(settings: Settings, teller: _Teller) -> int:
 async def _execute(
     settings: Settings, plan: Plan, state: State, store: Store, wire: Any, teller: _Teller
 ) -> int:
-    from dataclasses import replace
-
+    """Carry the plan out with its journal open, then fold the journal into the state."""
     state, journal = store.begin(replace(state, organization=plan.pins.organization or state.organization))
     stop = _Stop()
     try:
@@ -95,26 +98,16 @@ async def _execute(
             )
     finally:
         journal.close()
-    state = replace(outcome.state, serial=state.serial + 1)
-    store.save(state)
-    teller.outcome(plan, replace_state(outcome, state))
-    if outcome.stopped and not outcome.failed:
-        return Exit.INTERRUPTED
-    return outcome.exit
-
-
-def replace_state(outcome: Outcome, state: State) -> Outcome:
-    """The outcome with the state as it was saved."""
-    outcome.state = state
-    return outcome
+    # An apply that changed nothing leaves the serial, and with it the plans saved for it, alone.
+    moved = outcome.done or outcome.failed or outcome.state != state
+    store.save(replace(outcome.state, serial=state.serial + 1) if moved else state)
+    teller.outcome(plan, outcome)
+    return Exit.INTERRUPTED if outcome.stopped and not outcome.failed else outcome.exit
 
 
 def _yes(plan: Plan) -> bool:
-    click.echo(
-        f"\nDo you want lbstack to do this? {summary(plan.counts())}\n  Only 'yes' will be accepted.",
-        err=True,
-    )
-    click.echo("\n  Enter a value: ", err=True, nl=False)
+    click.echo(f"Do you want lbstack to do this? {summary(plan.counts())}", err=True)
+    click.echo("  Only 'yes' will be accepted.\n\n  Enter a value: ", err=True, nl=False)
     return sys.stdin.readline().strip() == "yes"
 
 
@@ -127,21 +120,16 @@ class _Stop:
     def asked(self) -> bool:
         return self._asked
 
-    def listening(self) -> Any:
-        from contextlib import contextmanager
-
-        @contextmanager
-        def scope() -> Any:
-            loop = asyncio.get_running_loop()
-            for name in (signal.SIGINT, signal.SIGTERM):
-                with suppress(NotImplementedError, RuntimeError):
-                    loop.add_signal_handler(name, self._ask, loop)
-            try:
-                yield
-            finally:
-                self._let_go(loop)
-
-        return scope()
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hear the first signal for as long as the block runs."""
+        loop = asyncio.get_running_loop()
+        for name in SIGNALS:
+            loop.add_signal_handler(name, self._ask, loop)
+        try:
+            yield
+        finally:
+            self._let_go(loop)
 
     def _ask(self, loop: asyncio.AbstractEventLoop) -> None:
         self._asked = True
@@ -150,9 +138,8 @@ class _Stop:
 
     @staticmethod
     def _let_go(loop: asyncio.AbstractEventLoop) -> None:
-        for name in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError, RuntimeError):
-                loop.remove_signal_handler(name)
+        for name in SIGNALS:
+            loop.remove_signal_handler(name)
 
 
 class _Teller:
@@ -233,8 +220,6 @@ class _Teller:
             write(lines, self.no_color)
 
     def _emit(self, type: str, message: str, level: str = "info", **more: Any) -> None:
-        from datetime import UTC, datetime
-
         record = {
             "@level": level,
             "@message": message,
@@ -254,6 +239,3 @@ def _place_words() -> list[str]:
     return words[1:] + [
         word for word in sys.argv[1:] if word.lstrip("-") == "sandbox" and word.startswith("-")
     ]
-
-
-__all__ = ["Callable", "StackError", "carry_out"]

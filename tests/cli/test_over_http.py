@@ -106,3 +106,14 @@ def test_the_graph_is_printed(served: Cli) -> None:
     served.write(STACK)
     assert served("graph").stdout.startswith("digraph {")
     assert served("graph", "--format", "mermaid").stdout.startswith("flowchart LR")
+
+
+def test_an_apply_that_changes_nothing_leaves_saved_plans_valid(served: Cli) -> None:
+    served("apply", "--auto-approve")
+    served.write(STACK.replace("Photos", "Pictures"))
+    assert served("plan", "--out", "plan.json").returncode == 0
+    served.write(STACK)
+    assert served("apply", "--auto-approve").returncode == 0
+    done = served("apply", "plan.json")
+    assert done.returncode == 0, done.stderr
+    assert '"Photos" -> "Pictures"' in done.stdout
