@@ -164,17 +164,13 @@ class _Run:
                 work.give_up()
             self.outcome.failed.append(step)
             self.broken[step.name] = step.address
-            self.outcome.exit = (
-                max(self.outcome.exit, error.exit)
-                if error.exit != Exit.ERROR
-                else (self.outcome.exit or Exit.ERROR)
-            )
+            self.outcome.exit = max(self.outcome.exit, error.exit)
             self.emit(Event("failed", step, time.monotonic() - started, problems=tuple(error.problems)))
             return False
         finally:
             heart.cancel()
         self.outcome.done.append(step)
-        entry = self.outcome.state.resources.get(step.address)
+        entry = None if step.tears else self.outcome.state.resources.get(step.address)
         self.emit(Event("done", step, time.monotonic() - started, id=entry.id if entry else step.id))
         return True
 

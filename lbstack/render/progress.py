@@ -57,7 +57,7 @@ def event_lines(event: Event) -> Iterator[Line]:
     doing, noun, style = VERBS[event.step.verb]
     name = safe(str(event.step.address))
     if event.step.verb == "destroy":
-        name += f" (deposed object {safe(event.step.id or '')})"
+        name += " (deposed)"
     known = f" [id={safe(event.id)}]" if event.id else ""
     if event.type == "start":
         yield (f"{name}: {doing}…{known}", style)
