@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from lbstack.errors import ConfigError, Exit, UsageError
 from lbstack.session import HOME, SANDBOX, dumps
+
+if TYPE_CHECKING:
+    import sqlite3
 
 data_option = click.option(
     "--data",
@@ -120,21 +125,15 @@ def list_(data: Path) -> int:
     return Exit.OK
 
 
-def _world(data: Path) -> Any:
-    """A transaction on the sandbox's data; what the world refuses becomes a problem."""
-    from contextlib import contextmanager
-
+@contextmanager
+def _world(data: Path) -> Iterator[sqlite3.Connection]:
+    """The sandbox's data, open for the world's own functions, each of which commits what it does."""
     from lbstack.sandbox.seed import open_store
 
-    @contextmanager
-    def scope() -> Any:
-        store = open_store(data)
-        try:
-            with store.transaction():
-                yield store.conn
-        except ValueError as error:
-            raise UsageError(str(error)) from None
-        finally:
-            store.close()
-
-    return scope()
+    store = open_store(data)
+    try:
+        yield store.conn
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    finally:
+        store.close()

@@ -1,0 +1,64 @@
+"""README's set-up of delegated access in two phases, as commands, with both sides played."""
+
+from __future__ import annotations
+
+import json
+
+from lbstack.render.words import NO_CHANGES
+from tests.cli.conftest import Cli
+
+STACK = """\
+stack: teeth
+variables: {role: {default: null}}
+integrations:
+  bucket: {provider: aws, name: Teeth, role_arn: "${var.role}", read_bucket: teeth}
+datasets:
+  teeth: {name: Teeth, integration: bucket}
+outputs:
+  external_id: ${integration.bucket.external_id}
+"""
+ARN = "arn:aws:iam::123456789012:role/labelbox"
+WITH_ROLE = ("--sandbox", "--var", f"role={ARN}")
+
+
+def put_role(cli: Cli, external_id: str) -> None:
+    done = cli("sandbox", "aws", "put-role", ARN, "--external-id", external_id, "--read-bucket", "teeth")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_two_phases(cli: Cli) -> None:
+    cli.write(STACK)
+    assert cli("apply", "--sandbox", "--auto-approve").returncode == 0
+    waiting = cli("plan", "--sandbox", "--detailed-exitcode")
+    assert waiting.returncode == 0
+    assert waiting.stdout.startswith(
+        "Note: integration.bucket is awaiting a role that trusts AWS account 340636424752"
+    )
+    assert waiting.stdout.endswith(NO_CHANGES + "\n")
+    external_id = cli("output", ".", "external_id", "--raw", "--sandbox").stdout.strip()
+    assert external_id in waiting.stdout
+
+    done = cli("sandbox", "aws", "put-bucket", "teeth", "--cors", "https://app.labelbox.com")
+    assert (done.returncode, done.stderr) == (0, "")
+    put_role(cli, "somebody-elses-id")
+    refused = cli("apply", *WITH_ROLE, "--auto-approve")
+    assert refused.returncode == 1
+    assert "AWSExternalID" in refused.stdout
+    assert "dataset.teeth: Not started (integration.bucket failed)" in refused.stdout
+
+    put_role(cli, external_id)
+    assert cli("apply", *WITH_ROLE, "--auto-approve").returncode == 0
+    empty = cli("plan", *WITH_ROLE, "--detailed-exitcode")
+    assert (empty.returncode, empty.stdout) == (0, NO_CHANGES + "\n")
+    world = json.loads(cli("sandbox", "aws", "list").stdout)
+    assert [role["arn"] for role in world["roles"]] == [ARN]
+    forgotten = cli("destroy", *WITH_ROLE, "--auto-approve")
+    assert forgotten.stdout.endswith("Resources: 0 added, 0 changed, 1 destroyed, 1 forgotten.\n")
+
+
+def test_reset_empties_the_sandbox_and_its_states(cli: Cli) -> None:
+    assert cli("apply", "--sandbox", "--auto-approve").returncode == 0
+    assert cli("sandbox", "reset").returncode != 0
+    assert cli("sandbox", "reset", "--auto-approve").returncode == 0
+    assert not list((cli.folder / ".lbstack").glob("*sandbox*"))
+    assert "1 to add" in cli("plan", "--sandbox").stdout
