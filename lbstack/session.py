@@ -108,7 +108,9 @@ async def open_wire(settings: Settings) -> AsyncIterator[ApiWire]:
     if settings.sandbox:
         from lbstack.sandbox.app import create_app
         from lbstack.sandbox.world import admin_key
+        from lbstack.state.files import make_folder
 
+        make_folder(Path(HOME))
         app = create_app(Path(HOME))
         key = admin_key(app.state.sandbox.store)
         async with ApiWire("http://sandbox/graphql", key, app=app) as wire:
