@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import Any, Protocol
@@ -229,13 +229,9 @@ class _Run:
         for change in self.plan.outputs:
             if change.name not in self.plan.output_wants:
                 outputs.pop(change.name, None)
-                continue
-            try:
-                outputs[change.name] = self.resolve(
-                    Address("output", change.name), self.plan.output_wants[change.name]
-                )
-            except StackError:
-                continue
+        for name, want in self.plan.output_wants.items():
+            with suppress(StackError):
+                outputs[name] = self.resolve(Address("output", name), want)
         if outputs != self.outcome.state.outputs:
             self.journal.add(outputs_record(outputs))
             self.outcome.state = replace(self.outcome.state, outputs=outputs)

@@ -42,6 +42,11 @@ def build(stack: Stack, kinds: Mapping[str, Kind] = KINDS, problems: Problems | 
     for output in stack.outputs.values():
         for ref in refs_in(output.value):
             _exists(stack, ref, keys, output.source, problems)
+            _is_known(stack, kinds, ref, output.source, problems)
+    for resource in stack.resources.values():
+        for path, ref in _paths(resource.fields):
+            if ref.attribute != "id":
+                _is_known(stack, kinds, ref, resource.where(*path), problems)
     _check_renames(stack, keys, problems)
     order = _order(stack, needs, problems)
     _check_kinds(stack, kinds, problems)
@@ -85,6 +90,18 @@ def _exists(stack: Stack, ref: Ref, keys: dict[str, list[str]], source: Source, 
     otherwise = f"define it, or write the key of another {ref.address.kind}" if known else "define it"
     detail = problems.near(ref.address.key, known, otherwise)
     problems.add(f"there is no {ref.address.kind} {shown(ref.address.key)} in the stack", detail, source)
+
+
+def _is_known(stack: Stack, kinds: Mapping[str, Kind], ref: Ref, source: Source, problems: Problems) -> None:
+    """An attribute can be referred to if the stack writes it, or the service always sets it."""
+    target = stack.resources.get(ref.address)
+    known = target is None or target.partial or ref.attribute in target.fields
+    if not known and ref.attribute not in ("id", *kinds[ref.address.kind].computed):
+        problems.add(
+            f"{ref.address} leaves its {ref.attribute} unmanaged, so nothing can refer to it",
+            f"write {ref.attribute} there",
+            source,
+        )
 
 
 def _order(

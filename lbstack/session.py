@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from lbstack.errors import AuthError, ConfigError, Problem, UsageError
+from lbstack.errors import AuthError, ConfigError, Problem, StateError, UsageError
 from lbstack.values import Address
 
 if TYPE_CHECKING:  # the edges are slow to import, and each command needs only some of them
@@ -54,11 +54,14 @@ class Settings:
         """The endpoint, or the word that stands for the embedded sandbox."""
         if self.sandbox:
             return SANDBOX
-        url = self.endpoint or self.environ.get("LABELBOX_ENDPOINT") or DEFAULT_ENDPOINT
+        url = (self.endpoint or self.environ.get("LABELBOX_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
         parts = urlsplit(url)
+        if parts.query or parts.fragment:  # a key in a URL would end up in logs, and in the state
+            raise UsageError("the endpoint has a query", "the key comes from LABELBOX_API_KEY alone")
         loopback = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
         if not parts.hostname or parts.scheme not in ("http", "https") or parts.username:
-            raise UsageError(f"the endpoint {url!r} is no GraphQL URL", f"as in {DEFAULT_ENDPOINT}")
+            told = url if "@" not in url else "with a user name"
+            raise UsageError(f"the endpoint {told} is no GraphQL URL", f"as in {DEFAULT_ENDPOINT}")
         if parts.scheme == "http" and not loopback:
             raise UsageError(
                 f"the endpoint {url} is not encrypted", "use https; http is for this machine only"
@@ -106,13 +109,20 @@ async def open_wire(settings: Settings) -> AsyncIterator[ApiWire]:
     from lbstack.api.wire import ApiWire
 
     if settings.sandbox:
+        import sqlite3
+
         from lbstack.sandbox.app import create_app
         from lbstack.sandbox.world import admin_key
         from lbstack.state.files import make_folder
 
         make_folder(Path(HOME))
-        app = create_app(Path(HOME))
-        key = admin_key(app.state.sandbox.store)
+        try:
+            app = create_app(Path(HOME))
+            key = admin_key(app.state.sandbox.store)
+        except sqlite3.Error as error:
+            raise StateError(
+                f"the sandbox's data in {HOME} cannot be read: {error}", "lbstack sandbox reset begins anew"
+            ) from None
         async with ApiWire("http://sandbox/graphql", key, app=app) as wire:
             yield wire
         return
@@ -133,12 +143,29 @@ def moves_of(graph: Graph, state: State) -> tuple[tuple[Address, Address], ...]:
         if resource.previously
     ]
     wanted += [(item.from_, item.to) for item in graph.stack.moved]
-    return tuple((old, new) for old, new in wanted if old in state.resources and new not in state.resources)
+    last = dict(wanted)
+    found = []
+    for old in [old for old, _ in wanted if old in state.resources]:
+        new = old
+        for _ in wanted:  # a chain ends, or goes round no longer than it is
+            new = last.get(new, new)
+        if new not in state.resources:
+            found.append((old, new))
+    return tuple(found)
 
 
 def imports_of(graph: Graph, state: State) -> tuple[tuple[Address, str], ...]:
     """Existing objects that ``imports:`` brings under addresses which state does not know yet."""
-    return tuple((i.address, i.id) for i in graph.stack.imports if i.address not in state.resources)
+    owners = state.addresses()
+    new = [item for item in graph.stack.imports if item.address not in state.resources]
+    taken = [
+        Problem(f"{item.id} is {owners[item.id]} already", "use moved: to give it another key", item.source)
+        for item in new
+        if item.id in owners and owners[item.id].kind == item.address.kind
+    ]
+    if taken:
+        raise ConfigError(taken)
+    return tuple((item.address, item.id) for item in new)
 
 
 async def read_workspace(
@@ -164,7 +191,6 @@ async def read_workspace(
 
 
 def _require_known_kinds(tracked: Mapping[str, Any]) -> None:
-    from lbstack.errors import StateError
     from lbstack.kinds import KINDS
 
     for name in tracked:
@@ -186,8 +212,11 @@ async def make_plan(
     from lbstack.plan.planner import plan
     from lbstack.state.model import bound, renamed
 
-    moves, imports = moves_of(graph, state), imports_of(graph, state)
-    state = bound(renamed(state, moves), imports)
+    moves = moves_of(graph, state)
+    state = renamed(state, moves)
+    # What was never managed is not brought in to be destroyed.
+    imports = () if settings.destroy else imports_of(graph, state)
+    known, state = state, bound(state, imports)
     snapshot = await read_workspace(settings, graph, state, wire, progress)
     state = replace(state, organization=state.organization or snapshot.organization)
     made = plan(
@@ -200,7 +229,7 @@ async def make_plan(
         moves=moves,
         imports=imports,
     )
-    return made, state
+    return made, bound(replace(known, organization=state.organization), made.imports)
 
 
 def read_var_value(text: str) -> tuple[str, str]:

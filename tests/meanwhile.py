@@ -27,12 +27,17 @@ ADD_LABEL = """mutation($label: String!, $project: ID!, $row: ID!) {
 
 def happen(world: World, event: Any) -> None:
     """Let one event happen."""
-    event = json.loads(re.sub(r"<([a-z]+\.[^<>]+)>", lambda m: _id(world, m[1]), json.dumps(event)))
+    event = json.loads(bound_ids(world, json.dumps(event)))
     if isinstance(event, str):
         world.graphql(event)
         return
     ((verb, what),) = event.items()
     EVENTS[verb](world, what)
+
+
+def bound_ids(world: World, text: str) -> str:
+    """Text in which ``<dataset.teeth>`` stands for the id that state knows."""
+    return re.sub(r"<([a-z]+\.[^<>]+)>", lambda match: _id(world, match[1]), text)
 
 
 def named(world: World, text: str) -> str:

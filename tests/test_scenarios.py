@@ -22,7 +22,7 @@ from lbstack.plan import guards
 from lbstack.render.text import drift_lines, plan_lines
 from lbstack.render.words import NO_CHANGES
 from tests.conftest import World
-from tests.meanwhile import happen, named
+from tests.meanwhile import bound_ids, happen, named
 
 FOLDER = Path(__file__).parent / "scenarios"
 FILES = sorted(FOLDER.rglob("*.yaml"))
@@ -78,7 +78,7 @@ def play(node: Any, act: dict[str, Any], world: World, golden: Golden) -> None:
     for event in act.get("meanwhile", []):
         happen(world, event)
     if "stack" in act:
-        world.write("stack: test\n" + named(world, act["stack"]))
+        world.write("stack: test\n" + bound_ids(world, named(world, act["stack"])))
     try:
         plan = world.plan(destroy=act.get("destroy", False))
         guards.check(plan)

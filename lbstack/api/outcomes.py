@@ -94,13 +94,13 @@ def of_rest(status: int, message: str, *, changes: bool) -> StackError:
     text = message or f"HTTP {status}"
     if status in (401, 403):
         return AuthError(f"the service refused the API key: {text}", "set LABELBOX_API_KEY to a valid key")
-    if status == 404:
+    if status == 404 and message:  # the service's own words; a proxy has others, and proves nothing
         return NotFound(text, "404")
     if 300 <= status < 400:
         return NotExecuted(
             f"the endpoint redirects elsewhere (HTTP {status})", str(status), "check LABELBOX_ENDPOINT"
         )
-    if 400 <= status < 500:
+    if 400 <= status < 500 and status not in (404, 408, 425, 499):
         return NotExecuted(f"the service refused: {text}", str(status))
     if changes:
         return OutcomeUnknown(f"the service answered {text}", str(status))

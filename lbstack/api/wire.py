@@ -124,7 +124,7 @@ class ApiWire:
         self, transport: HTTPXAsyncTransport, document: str, variables: dict[str, Any]
     ) -> dict[str, Any]:
         answer: Answer = await _retry((Throttled,), lambda: self._send(document, variables, transport))
-        if answer.errors or answer.data is None:
+        if answer.data is None or (answer.errors and not _committed(answer.data)):
             raise of_mutation(answer.errors, answer.data)
         return answer.data
 
@@ -172,6 +172,11 @@ class ApiWire:
             raise lost("the service's REST answer is no JSON", "protocol") from None
 
 
+def _committed(data: dict[str, Any]) -> bool:
+    """Whether every root field came back with an id: then it was executed, whatever else is said."""
+    return all(isinstance(root, dict) and bool(root.get("id")) for root in data.values())
+
+
 def _connection_trouble(cause: BaseException | None, lost: type[ServiceError]) -> ServiceError:
     """A request that got no usable answer: refused before it was sent, throttled, or in doubt."""
     if isinstance(cause, _Status):
@@ -216,7 +221,7 @@ def _pause(call: RetryCallState) -> float:
 
 
 def _seconds(text: str) -> float | None:
-    return float(text) if text.isdigit() else None
+    return float(text) if text.isascii() and text.isdigit() else None
 
 
 def _message(response: httpx2.Response) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import re
 import sys
@@ -64,6 +65,9 @@ def two_dashes(arguments: Sequence[str]) -> list[str]:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns its exit code. No traceback leaves this function."""
+    for stream in (sys.stdout, sys.stderr):  # text that an old encoding lacks must not end an apply
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         result = group.main(two_dashes(arguments), prog_name="lbstack", standalone_mode=False)
         _flush()
@@ -81,6 +85,12 @@ def run(arguments: Sequence[str]) -> int:
         # The reader left (``lbstack plan | head``); the interpreter must not complain at exit.
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.ERROR)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        report(
+            StackError(f"{place}{error.strerror or type(error).__name__}", "mend its folder or permissions")
+        )
         return int(Exit.ERROR)
     except Exception as error:
         if os.environ.get("LBSTACK_DEBUG"):

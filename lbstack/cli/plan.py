@@ -64,7 +64,8 @@ def command(
     if out:
         from lbstack.plan.saved import write_plan
 
-        store.keep_key(state)
-        write_plan(out, plan, state)
+        started = store.start(state)
+        pins = replace(plan.pins, lineage=started.lineage)
+        write_plan(out, replace(plan, pins=pins), started)
         click.echo(f"Saved the plan to {out}; carry it out with: lbstack apply {out}", err=True)
     return Exit.CHANGES if detailed_exitcode and not plan.empty else Exit.OK

@@ -17,7 +17,7 @@ import click
 
 from lbstack import live
 from lbstack.apply import Outcome, apply
-from lbstack.errors import ConfigError, Exit
+from lbstack.errors import ConfigError, Exit, UsageError
 from lbstack.kinds import KINDS
 from lbstack.plan import guards, saved
 from lbstack.plan.changes import Plan
@@ -38,6 +38,11 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
     """Plan (or read a saved plan), ask unless told not to, apply. Returns the exit code."""
     teller = _Teller(as_json, no_color)
     if saved.is_plan(settings.path):
+        if settings.destroy or settings.targets or settings.variables or settings.var_files:
+            raise UsageError(
+                f"{settings.path} is a saved plan, which is carried out as it is",
+                "leave --destroy, --target and --var out; secrets come from LBSTACK_VAR_NAME",
+            )
         return _run_saved(settings, teller)
     if not auto_approve and not sys.stdin.isatty():
         raise ConfigError("nobody is there to say yes", "give --auto-approve, or apply a saved plan")
@@ -108,7 +113,12 @@ async def _execute(
 def _yes(plan: Plan) -> bool:
     click.echo(f"Do you want lbstack to do this? {summary(plan.counts())}", err=True)
     click.echo("  Only 'yes' will be accepted.\n\n  Enter a value: ", err=True, nl=False)
-    return sys.stdin.readline().strip() == "yes"
+    # While it waits for a line the loop cannot hear Ctrl-C, so the signal itself must end the wait.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return sys.stdin.readline().strip() == "yes"
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Stop:
@@ -190,7 +200,7 @@ class _Teller:
         self._emit(names[event.type], line, hook=hook, level="error" if event.problems else "info", **more)
 
     def outcome(self, plan: Plan, outcome: Outcome) -> None:
-        again = f"lbstack apply {shlex.join(_place_words())}".strip()
+        again = f"lbstack {'destroy' if plan.destroy else 'apply'} {shlex.join(_place_words())}".strip()
         lines = list(outcome_lines(outcome, again))
         if self.as_json:
             changes = {**outcome.counts(), "operation": "destroy" if plan.destroy else "apply"}

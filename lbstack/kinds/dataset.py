@@ -18,7 +18,7 @@ from lbstack.kinds.reading import read_listed
 CREATE = """mutation CreateDataset($name: String!, $description: String!) {
   createDataset(data: {name: $name, description: $description}) { id }
 }"""
-UPDATE = """mutation UpdateDataset($id: ID!, $name: String!, $description: String!) {
+UPDATE = """mutation UpdateDataset($id: ID!, $name: String, $description: String) {
   updateDataset(where: {id: $id}, data: {name: $name, description: $description}) { id }
 }"""
 DELETE = """mutation DeleteDataset($id: ID!) {
@@ -69,8 +69,8 @@ class Dataset(Kind):
         return {}
 
     async def update(self, work: Work, id: str, have: Fields, want: Fields, changed: set[str]) -> Fields:
-        if changed & {"name", "description"}:
-            names = {key: want.get(key, have[key]) for key in ("name", "description")}
+        names = {key: want[key] for key in ("name", "description") if key in changed}
+        if names:  # a variable that is left out leaves its field alone
             await work.wire.mutate(UPDATE, id=id, **names)
             work.did("name", "description")
         if "integration" in changed:

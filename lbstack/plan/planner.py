@@ -85,7 +85,8 @@ def drift(state: State, snapshot: Snapshot, kinds: Mapping[str, Kind]) -> Iterab
             yield Change(address, Action.DELETE, GONE, entry.id, remembered, None)
             continue
         have = _comparable(kind, remembered, live.attributes, entry)
-        told = {k: have[k] for k in remembered if k in have and k not in kind.computed}
+        settled = remembered.keys() - {*kind.computed, *entry.unfinished}
+        told = {k: have[k] for k in remembered if k in have and k in settled}
         before = {k: remembered[k] for k in told}
         lines = differences(kind, told, before, used=False)
         if lines:
@@ -118,7 +119,9 @@ class _Making:
             )
         elif self._unread(address, entry):
             return
-        want = self._managed(resource, resource.lifecycle.ignore_changes if entry.id else ())
+        # What creation did not finish is not left to others yet.
+        ignored = set(resource.lifecycle.ignore_changes) - {*entry.unfinished} if entry.id else ()
+        want = self._managed(resource, ignored)
         bound = {name: self._bind(address, value) for name, value in want.items()}
         change = (
             self._compare(resource, entry, live, want, bound)
@@ -237,9 +240,13 @@ class _Making:
                 needed=entry.needs,
                 memory=entry.memory,
                 contents=live.contents if live else 0,
-                protected=entry.protected,
+                protected=entry.protected or self._protects(address),
             )
         )
+
+    def _protects(self, address: Address) -> bool:
+        resource = self.graph.stack.resources.get(address)
+        return resource is not None and resource.lifecycle.prevent_destroy
 
     def _destroys(self, address: Address) -> bool:
         return all(item.destroy for item in self.graph.stack.removed if item.address == address)
@@ -316,7 +323,7 @@ def _unfinished(kind: Kind, entry: Entry, bound: Fields, fields: list[FieldChang
 
 def _reason(kind: Kind, fields: list[FieldChange], live: Live, entry: Entry) -> str:
     """Why, in words: whether somebody else's change is among what is to be set right."""
-    names = {str(line.path[0]) for line in fields if not line.note}
+    names = {str(line.path[0]) for line in fields if not line.note} - {*entry.unfinished}
     mine = {name: value for name, value in entry.attributes.items() if name in names}
     theirs = _comparable(kind, mine, live.attributes, entry) if mine else {}
     return CHANGED if differences(kind, mine, theirs, used=False) else ""

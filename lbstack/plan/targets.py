@@ -35,6 +35,7 @@ def limited(whole: Plan, targets: set[Address]) -> Plan:
         whole,
         changes=tuple(change for change in whole.changes if change.address in keep),
         deposed=tuple(item for item in whole.deposed if item.address in keep),
+        imports=tuple(item for item in whole.imports if item[0] in keep),
         outputs=(),
         output_wants={},
     )

@@ -94,5 +94,6 @@ def outcome_lines(outcome: Outcome, again: str) -> Iterator[Line]:
             names = ", ".join(safe(str(step.address)) for step in steps[:20])
             more = f", … {len(steps) - 20} more" if len(steps) > 20 else ""
             yield (f"{title}: {names}{more}", "destroy" if title == "Failed" else "note")
-    yield ("What was done is in state. To finish the rest, mend the cause and run:", "plain")
+    cause = "mend the cause and " if outcome.failed else ""
+    yield (f"What was done is in state. To finish the rest, {cause}run:", "plain")
     yield (f"    {again}", "bold")

@@ -28,7 +28,11 @@ HEADINGS = {
     Action.FORGET: "will be forgotten",
 }
 
-IMPORTED = {True: "will be imported", False: "will be imported and changed"}
+IMPORTED = {
+    Action.NOOP: "will be imported",
+    Action.UPDATE: "will be imported and changed",
+    Action.REPLACE: "will be imported and replaced, which destroys it",
+}
 
 
 def plan_lines(plan: Plan) -> Iterator[Line]:
@@ -36,6 +40,10 @@ def plan_lines(plan: Plan) -> Iterator[Line]:
     actions = plan.actions
     if actions or plan.deposed:
         yield ("lbstack will perform the following actions:", "plain")
+        yield ("", "plain")
+    for old, new in plan.moves:
+        yield (f"  {safe(str(old))} has moved to {safe(str(new))}", "note")
+    if plan.moves:
         yield ("", "plain")
     for change in actions:
         yield from change_lines(change, plan.names)
@@ -64,7 +72,7 @@ def note_lines(notes: Iterable[str]) -> Iterator[Line]:
 def change_lines(change: Change, names: Mapping[str, Address]) -> Iterator[Line]:
     """One resource: a heading, why, and a line for each value that differs."""
     style = STYLES[change.action]
-    heading = HEADINGS[change.action] if not change.importing else IMPORTED[change.action is Action.NOOP]
+    heading = HEADINGS[change.action] if not change.importing else IMPORTED[change.action]
     why = f"  # {safe(change.reason)}" if change.reason else ""
     yield (f"  {SYMBOLS[change.action]} {safe(str(change.address))} {heading}{why}", style)
     if change.action is Action.CREATE:
@@ -75,8 +83,8 @@ def change_lines(change: Change, names: Mapping[str, Address]) -> Iterator[Line]
             yield field_line(line, names)
     elif change.action is Action.DELETE:
         yield (f"      - id = {safe(change.id or '')}", "destroy")
-        if change.contents:
-            yield (f"      # holds {change.contents} rows or labels", "destroy")
+    if change.contents and change.action in (Action.DELETE, Action.REPLACE):
+        yield (f"      # what is destroyed holds {change.contents} rows or labels", "destroy")
 
 
 def attributes(
@@ -147,7 +155,7 @@ def _order(keys: list[Any]) -> str:
 
 def _output_lines(plan: Plan) -> Iterator[Line]:
     for change in plan.outputs:
-        before, after = (value(item, plan.names) for item in (change.before, change.after))
+        before, after = (value(item) for item in (change.before, change.after))
         if change.before is ABSENT:
             yield (f"  + {safe(change.name)} = {after}", "add")
         elif change.after is ABSENT:
@@ -179,5 +187,7 @@ def attribute_lines(
 ) -> Iterator[Line]:
     """One remembered resource, in full."""
     yield (f"{safe(str(address))}:", "bold")
-    for text, _ in attributes({**known, "id": Plain(id or "(none)")}, names, " ", 2):
+    # What is this object's own id stands for itself: it is what people copy.
+    own = {name: Plain(item) if item == id else item for name, item in known.items()}
+    for text, _ in attributes({**own, "id": Plain(id or "(none)")}, names, " ", 2):
         yield (text, "plain")

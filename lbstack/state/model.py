@@ -68,8 +68,10 @@ class State:
         return replace(self, resources=resources)
 
     def digest(self, address: Address, secret: Secret) -> Digest:
-        """The keyed digest by which a secret is compared (HMAC-SHA-256 over address and value)."""
-        text = f"{address}\0{secret.reveal()}".encode()
+        """The keyed digest by which a secret is compared (HMAC-SHA-256 over kind and value).
+
+        The key of the resource is no part of it: a resource may get another one."""
+        text = f"{address.kind}\0{secret.reveal()}".encode()
         return Digest(hmac.new(self.key, text, hashlib.sha256).hexdigest())
 
     def addresses(self) -> dict[str, Address]:

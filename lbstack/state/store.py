@@ -109,6 +109,8 @@ class Store:
             return bytes.fromhex(self._beside(".key").read_text().strip())
         except FileNotFoundError:
             return None
+        except NotADirectoryError:
+            raise  # the path that was named is wrong, the key is not
         except (OSError, ValueError) as error:
             raise StateError(f"{self._beside('.key')} cannot be read: {error}", "put it back") from None
 
@@ -117,12 +119,16 @@ class Store:
         journal = self._beside(".journal")
         if not journal.exists():
             return state
+        resources = dict(state.resources)  # one copy for all records, not one for each
+        folded = replace(state, resources=resources)
         for record in read_journal(journal):
             if record.get("lineage") not in (None, state.lineage) or record.get("serial", 0) > state.serial:
                 raise StateError(f"{journal} belongs to another state than {self.path}", "move it away")
-            state = fold_record(state, record, str(journal))
-        check(state, str(journal))
-        return replace(state, serial=state.serial + 1)
+            if record.get("serial", state.serial) < state.serial:
+                return state  # the apply ended between saving the state and removing its journal
+            folded = fold_record(folded, resources, record, str(journal))
+        check(folded, str(journal))
+        return replace(folded, serial=state.serial + 1)
 
     @contextmanager
     def locked(self, timeout: float = 0.0) -> Iterator[None]:
@@ -150,16 +156,26 @@ class Store:
 
     def keep_key(self, state: State) -> None:
         """Make the key of the digests durable, so that what was digested with it can be compared."""
-        if not self._beside(".key").exists():
+        kept = self._key()
+        if kept is None:
             write_whole(self._beside(".key"), state.key.hex().encode())
+        elif kept != state.key:
+            raise StateError(f"{self._beside('.key')} was made by another run meanwhile", "run this again")
+
+    def start(self, state: State) -> State:
+        """A fresh state gets its lineage and lies on disk from now on, so that plans may be bound to it."""
+        self.keep_key(state)
+        if state.lineage:
+            return state
+        state = replace(state, lineage=str(uuid.uuid4()))
+        self.save(state)
+        return state
 
     def begin(self, state: State) -> tuple[State, Journal]:
         """Open the journal of an apply. What it continues must lie on disk: a state that is fresh, or
         not as it was loaded (resources have moved), is saved first."""
-        self.keep_key(state)
-        if not state.lineage:
-            state = replace(state, lineage=str(uuid.uuid4()))
-        if not self.exists or self._beside(".journal").exists() or state != self._loaded:
+        state = self.start(state)
+        if self._beside(".journal").exists() or state != self._loaded:
             self.save(state)
         journal = Journal(self._beside(".journal"))
         journal.add({"lineage": state.lineage, "serial": state.serial})
@@ -167,6 +183,7 @@ class Store:
 
     def save(self, state: State) -> None:
         """Write the whole state, keep the one before, and let the journal go: it is folded in."""
+        check(state, str(self.path))
         with suppress(FileNotFoundError):
             write_whole(self._beside(".backup"), self.path.read_bytes())
         write_whole(self.path, json.dumps(state_to_json(state), indent=1).encode() + b"\n")
@@ -184,14 +201,17 @@ def outputs_record(outputs: dict[str, Any]) -> dict[str, Any]:
     return {"outputs": to_json(outputs)}
 
 
-def fold_record(state: State, record: dict[str, Any], where: str) -> State:
-    """The state after one journal line; lines that only announce something change nothing."""
+def fold_record(state: State, resources: dict[Address, Entry], record: dict[str, Any], where: str) -> State:
+    """The state after one journal line; its `resources` are changed in place. Lines that only announce
+    something change nothing."""
     try:
         if "resource" in record:
-            entry = record["entry"]
-            address = Address.parse(record["resource"])
-            return state.with_entry(address, None if entry is None else entry_from_json(entry))
-        if "outputs" in record:
+            entry, address = record["entry"], Address.parse(record["resource"])
+            if entry is None:
+                resources.pop(address, None)
+            else:
+                resources[address] = entry_from_json(entry)
+        elif "outputs" in record:
             return replace(state, outputs=from_json(record["outputs"]))
     except (KeyError, TypeError, ValueError) as error:
         raise StateError(f"{where} is damaged: {error}", "move it away to go on without it") from None

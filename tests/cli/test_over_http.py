@@ -117,3 +117,27 @@ def test_an_apply_that_changes_nothing_leaves_saved_plans_valid(served: Cli) -> 
     done = served("apply", "plan.json")
     assert done.returncode == 0, done.stderr
     assert '"Photos" -> "Pictures"' in done.stdout
+
+
+def test_a_saved_plan_takes_no_other_words(served: Cli) -> None:
+    served("plan", "--out", "plan.json")
+    for words in (["destroy", "plan.json"], ["apply", "plan.json", "--target", "dataset.signs"]):
+        done = served(*words, "--auto-approve")
+        assert done.returncode == 64
+        assert "saved plan" in done.stderr
+    assert served("plan", "--out", "nowhere/plan.json").returncode == 1
+    assert not (served.folder / "nowhere").exists()
+
+
+def test_a_plan_saved_before_anything_was_applied_is_carried_out_once(served: Cli) -> None:
+    served("plan", "--out", "plan.json")
+    assert served("apply", "plan.json", "--state", "elsewhere.json").returncode == 7
+    assert served("apply", "plan.json").returncode == 0
+    (served.folder / ".lbstack").rename(served.folder / "lost")
+    assert served("apply", "plan.json").returncode == 7
+
+
+def test_an_old_encoding_ends_no_apply(served: Cli) -> None:
+    done = served("apply", "--auto-approve", env={"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert "Creating\\u2026" in done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -122,7 +123,8 @@ def test_state_keeps_its_invariants_after_every_step(before: Wish, wish: Wish, a
         except Death:
             state = world.store.load()
             for record in read_journal(world.folder / "state.json.journal"):
-                state = fold_record(state, record, "journal")
+                state = replace(state, resources=dict(state.resources))
+                state = fold_record(state, state.resources, record, "journal")
                 check(state, "journal")
         check(world.state, "state")
 

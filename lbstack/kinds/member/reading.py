@@ -150,11 +150,11 @@ def _roles_in(want: Fields) -> list[str]:
 
 
 def _unfit(tracked: Sequence[Tracked], by_email: dict[str, dict[str, Any]]) -> list[Problem]:
-    """Who is to get first roles on projects, but has a role in the organisation."""
+    """Who is to get roles on projects, but has a role in the organisation."""
     problems = []
     for item in tracked:
         want, user = item.want or {}, by_email.get(item.address.key.lower())
         role = spelled(user["orgRole"]) if user else NONE
-        if not item.id and want.get("projects") and "role" not in want and role != NONE:
+        if want.get("projects") and "role" not in want and role != NONE:
             problems.append(Problem(*excludes(item.address, role), address=item.address))
     return problems
