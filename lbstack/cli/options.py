@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,18 @@ def with_settings(command: Command) -> Command:
         return command(*args, settings=settings, **options)
 
     return wrapper
+
+
+def warn_of_doubts(doubts: Sequence[Address]) -> None:
+    """Say on stderr what an apply that was cut off may have made without anybody knowing."""
+    from lbstack.render.words import safe
+
+    for address in doubts:
+        click.echo(
+            f"Warning: the last apply was cut off while it created {safe(str(address))}; it may be in Labelbox"
+            " already. Look for it before you apply, and if it is there, bring it in with imports:",
+            err=True,
+        )
 
 
 def _address(text: str) -> Address:

@@ -44,6 +44,7 @@ def command(
     graph = load_graph(settings)
     store = open_store(settings, graph.stack.name)
     state = store.load()
+    options.warn_of_doubts(store.doubts)
 
     async def work() -> tuple[Plan, State]:
         with refresh_bar() as show:

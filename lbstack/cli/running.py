@@ -17,6 +17,7 @@ import click
 
 from lbstack import live
 from lbstack.apply import Outcome, apply
+from lbstack.cli.options import warn_of_doubts
 from lbstack.errors import ConfigError, Exit, UsageError
 from lbstack.kinds import KINDS
 from lbstack.plan import guards, saved
@@ -50,6 +51,7 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
     store = open_store(settings, graph.stack.name)
     with store.locked(settings.lock_timeout):
         state = store.load()
+        warn_of_doubts(store.doubts)
 
         async def work() -> int:
             async with open_wire(settings) as wire:

@@ -53,6 +53,8 @@ class Store:
         self.stack = stack
         self.endpoint = endpoint
         self._loaded: State | None = None
+        self.doubts: tuple[Address, ...] = ()
+        """After `load`: what the last apply was creating when it was cut off. It may exist, unknown."""
 
     def _beside(self, ending: str) -> Path:
         return self.path.with_name(self.path.name + ending)
@@ -121,12 +123,17 @@ class Store:
             return state
         resources = dict(state.resources)  # one copy for all records, not one for each
         folded = replace(state, resources=resources)
+        creating: dict[str, None] = {}
         for record in read_journal(journal):
             if record.get("lineage") not in (None, state.lineage) or record.get("serial", 0) > state.serial:
                 raise StateError(f"{journal} belongs to another state than {self.path}", "move it away")
             if record.get("serial", state.serial) < state.serial:
                 return state  # the apply ended between saving the state and removing its journal
+            if record.get("intent") == "create":
+                creating[str(record.get("address"))] = None
+            creating.pop(str(record.get("resource")), None)
             folded = fold_record(folded, resources, record, str(journal))
+        self.doubts = tuple(Address.parse(text) for text in creating if "." in text)
         check(folded, str(journal))
         return replace(folded, serial=state.serial + 1)
 

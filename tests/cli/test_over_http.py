@@ -141,3 +141,15 @@ def test_an_old_encoding_ends_no_apply(served: Cli) -> None:
     done = served("apply", "--auto-approve", env={"PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0, done.stderr
     assert "Creating\\u2026" in done.stdout
+
+
+def test_a_create_that_was_cut_off_is_told(served: Cli) -> None:
+    served("apply", "--auto-approve")
+    (state,) = (served.folder / ".lbstack").glob("*.json")
+    remembered = json.loads(state.read_text())
+    head = {"lineage": remembered["lineage"], "serial": remembered["serial"]}
+    intent = {"intent": "create", "address": "dataset.other", "id": None}
+    state.with_name(state.name + ".journal").write_text(f"{json.dumps(head)}\n{json.dumps(intent)}\n")
+    done = served("plan")
+    assert done.returncode == 0
+    assert "cut off while it created dataset.other" in done.stderr
