@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from lbstack.values import Address, Source
+from lbstack.values import Address, Source, redacted
 
 
 class Exit(IntEnum):
@@ -103,7 +103,7 @@ class ServiceError(StackError):
 
     def __init__(self, message: str, code: str = "", detail: str = "") -> None:
         self.code = code
-        super().__init__(Problem(message, detail))
+        super().__init__(Problem(redacted(message), redacted(detail)))
 
 
 class NotFound(ServiceError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lbstack.errors import AuthError, ConfigError, Problem, StateError, UsageError
-from lbstack.values import Address
+from lbstack.values import Address, Secret
 
 if TYPE_CHECKING:  # the edges are slow to import, and each command needs only some of them
     from lbstack.api.wire import ApiWire
@@ -131,6 +131,7 @@ async def open_wire(settings: Settings) -> AsyncIterator[ApiWire]:
         raise AuthError("no API key", "set LABELBOX_API_KEY, or try --sandbox, which needs none")
     if not (key.isascii() and key.isprintable()):
         raise AuthError("the API key holds characters that no key has", "check LABELBOX_API_KEY")
+    Secret(key)  # from now on no message shows it
     async with ApiWire(settings.where, key, connections=settings.parallelism) as wire:
         yield wire
 

@@ -89,6 +89,21 @@ class Digest:
         return "(sensitive value)"
 
 
+_SECRETS: set[str] = set()
+"""Every secret of this process, so that text from outside can be cleaned of them."""
+
+SHORTEST = 4
+"""Characters from which on a secret is looked for in text; shorter ones would hit ordinary words."""
+
+
+def redacted(text: str) -> str:
+    """Text from outside, such as an error that echoes what was sent, without any known secret."""
+    for secret in sorted(_SECRETS, key=len, reverse=True):
+        if len(secret) >= SHORTEST:
+            text = text.replace(secret, "(sensitive value)")
+    return text
+
+
 class Secret:
     """A value that lives in memory only. Printing, comparing and hashing it never show what it is.
 
@@ -100,6 +115,7 @@ class Secret:
     def __init__(self, value: str, variable: str | None = None) -> None:
         self._value = value
         self.variable = variable
+        _SECRETS.add(value)
 
     def reveal(self) -> str:
         """The secret itself; only the wire and the digest may ask."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from lbstack.errors import AuthError, NotExecuted, NotFound, OutcomeUnknown, ServiceError, StackError
+from lbstack.values import redacted
 
 COMPLEXITY = "Query complexity limit exceeded"
 
@@ -45,7 +46,7 @@ def code_of(error: dict[str, Any]) -> str:
 
 def message_of(error: dict[str, Any]) -> str:
     """Its message, as one line."""
-    return " ".join(str(error.get("message", "no message")).split())
+    return redacted(" ".join(str(error.get("message", "no message")).split()))
 
 
 def of_errors(errors: list[dict[str, Any]]) -> StackError:

@@ -108,8 +108,8 @@ def warn_of_doubts(doubts: Sequence[Address]) -> None:
 
     for address in doubts:
         click.echo(
-            f"Warning: the last apply was cut off while it created {safe(str(address))}; it may be in Labelbox"
-            " already. Look for it before you apply, and if it is there, bring it in with imports:",
+            f"Warning: the last apply was cut off while it created {safe(str(address))}; it may be in"
+            " Labelbox already. Look for it before you apply, and if it is there, bring it in with imports:",
             err=True,
         )
 

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from lbstack.api.wire import ApiWire
 from lbstack.errors import AuthError, NotExecuted, NotFound, OutcomeUnknown, ServiceError
+from lbstack.values import Secret
 
 READ, WRITE = "query { a }", "mutation { a { id } }"
 
@@ -173,3 +174,12 @@ def test_the_experimental_path_is_another() -> None:
     service = Service(FINE)
     service.asked(lambda wire: wire.mutate_experimental(WRITE))
     assert [request.url.path for request in service.requests] == ["/_gql"]
+
+
+def test_what_the_service_echoes_of_a_secret_is_not_told() -> None:
+    secret = Secret("hunter2-the-canary")
+    with pytest.raises(NotExecuted) as caught:
+        answer = error("MALFORMED_REQUEST", f"String cannot represent ['{secret.reveal()}']")
+        Service(answer).asked(lambda wire: wire.mutate(WRITE, secret=secret.reveal()))
+    assert "hunter2" not in str(caught.value)
+    assert "(sensitive value)" in str(caught.value)
