@@ -88,6 +88,21 @@ def _add_label(world: World, what: dict[str, Any]) -> None:
     world.graphql(ADD_LABEL, label=json.dumps(what["label"]), project=what["project"], row=row)
 
 
+def _invite(world: World, what: dict[str, str]) -> None:
+    """Somebody invites a person to a project, as a Labeler: {email, project}."""
+    found = world.graphql("{ user { id } organization { id } roles { id name } }")
+    roles = {role["name"]: role["id"] for role in found["roles"]}
+    invite = {
+        "inviterId": found["user"]["id"],
+        "inviteeEmail": what["email"],
+        "organizationId": found["organization"]["id"],
+        "organizationRoleId": roles["None"],
+        "projects": [{"projectId": what["project"], "projectRoleId": roles["Labeler"]}],
+    }
+    document = "mutation($data: [CreateInviteInput!]) { createInvites(data: $data) { invite { id } } }"
+    world.graphql(document, data=[invite])
+
+
 def _rest(world: World, what: dict[str, Any]) -> None:
     """A REST call: {method, path, body}."""
     world.wired(lambda wire: wire.rest(what["method"], what["path"], what.get("body")))
@@ -102,4 +117,5 @@ EVENTS = {
     "add_row": _add_row,
     "add_label": _add_label,
     "rest": _rest,
+    "invite": _invite,
 }

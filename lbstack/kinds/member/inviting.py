@@ -99,11 +99,13 @@ async def adopt_or_invite(work: Work, people: People, want: Fields) -> str | Non
     everybodys = await work.once("invites", lambda: _all_invites(work))
     invites = [invite for invite in everybodys if is_for(invite, work.address.key)]
     for invite in invites:
-        fits = "projects" not in want or promised(invite) == projects
+        fits = "projects" not in want or projects.items() <= promised(invite).items()
         if fits and spelled(invite["organizationRoleName"]) == role:
             own = invite["id"] == work.memory.get(INVITATION)
             work.memory[BROUGHT_BY] = INVITED if own else "before"
             return str(invite["id"])
+    if role == NONE:  # what others promised beside it is not the stack's to take away
+        projects = {p: r for invite in invites for p, r in promised(invite).items()} | projects
     for invite in invites:
         await work.wire.mutate_experimental(CANCEL_INVITE, where={"id": invite["id"]})
     return await _invite(work, people, role, projects)
@@ -118,7 +120,7 @@ async def invite_anew(work: Work, id: str, have: Fields, want: Fields) -> None:
     role, projects = _wished({"role": spelled(old["organizationRoleName"]), **want})
     if "projects" not in want and role == NONE:
         projects = promised(old)
-    elif projects:
+    elif role == NONE:
         managed = have["projects"] or {}
         projects = {**{p: r for p, r in promised(old).items() if p not in managed}, **projects}
     await work.wire.mutate_experimental(CANCEL_INVITE, where={"id": id})
