@@ -1,36 +1,42 @@
 """The ASGI application: who may speak, what a request must look like, and what goes back.
 
-API reference 5.1 (paths), 5.2 (keys), 5.3 (REST), 5.5 (statuses). Requests are executed in the event
-loop's own thread: SQLite answers in microseconds, a thread would cost more than it frees.
+API reference 5.1 (paths), 5.2 (keys), 5.3 (REST), 5.5 (statuses). A served sandbox executes requests in
+threads, so that a long one holds nobody up; an embedded one has a single client and needs none.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route as HttpRoute
 
-from lbstack.sandbox.complexity import LIMIT
+from lbstack.sandbox import files
+from lbstack.sandbox.bodies import Asked, asked, json_body
+from lbstack.sandbox.conditions import Conditions
+from lbstack.sandbox.context import Context
 from lbstack.sandbox.contract import Reply, RestCall, Route
-from lbstack.sandbox.errors import BadInputError, NotAuthenticatedError, ServiceError
+from lbstack.sandbox.errors import NotAuthenticatedError, ServiceError
+from lbstack.sandbox.jobs import Worker
 from lbstack.sandbox.kinds import KINDS
 from lbstack.sandbox.kinds.session import authenticate
-from lbstack.sandbox.schema import Engine
+from lbstack.sandbox.schema import Answer, Engine
 from lbstack.sandbox.seed import open_store
 from lbstack.sandbox.store import Store
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
-_MAX_BODY = 10_000_000  # bytes
 _REST_STATUS = {
     "AUTHENTICATION_ERROR": 401,
     "AUTHORIZATION_ERROR": 403,
@@ -38,6 +44,8 @@ _REST_STATUS = {
     "RESOURCE_CONFLICT": 409,
     "OPERATION_NOT_ALLOWED": 422,
 }
+# Uploads are anybody's: a browser must neither run them nor guess what they are.
+_FILE_HEADERS = {"content-security-policy": "sandbox", "x-content-type-options": "nosniff"}
 
 _UNFORESEEN = ServiceError("Internal server error", exception={"status": 500})
 
@@ -45,44 +53,74 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Sandbox:
-    """A workspace behind its API: the store, the GraphQL engine, and a count of what was asked.
+    """A workspace behind its API: the store, the GraphQL engine, jobs, and a count of what was asked.
 
-    ``requests`` counts the GraphQL POSTs this instance has handled, refused ones included.
+    ``requests`` counts the GraphQL POSTs this instance has handled, refused ones included. Without
+    ``threads`` requests are executed where they arrive, and the jobs they leave before they are answered.
     """
 
-    def __init__(self, store: Store, complexity_limit: int = LIMIT) -> None:
+    def __init__(self, store: Store, conditions: Conditions, threads: int = 0) -> None:
         self.store = store
-        self.engine = Engine(complexity_limit)
+        self.conditions = conditions
+        self.engine = Engine()
+        jobs = {name: job for kind in KINDS for name, job in kind.jobs.items()}
+        self.worker = Worker(store, jobs, conditions)
         self.requests = 0
+        self._pool = ThreadPoolExecutor(threads, "sandbox request") if threads else None
+
+    def start(self) -> None:
+        """Begin with the jobs that are left from before."""
+        if self._pool:
+            self.worker.start()
+
+    def stop(self) -> None:
+        """Finish what is under way."""
+        self.worker.stop()
+        if self._pool:
+            self._pool.shutdown()
 
     async def graphql(self, request: Request) -> Response:
         """Answer one POST to ``/graphql`` or ``/_gql``."""
         self.requests += 1
         try:
-            with self.store.lock:
-                context = authenticate(self.store, _token(request))
+            context = self._authenticate(request)
         except NotAuthenticatedError as refusal:
             return _say(401, _errors(refusal))
         try:
-            text, variables, name = _graphql_body(request, await _json_body(request))
+            what = await asked(request)
         except ServiceError as refusal:
             return _say(400, _errors(refusal))
+        status, body = await self._run(lambda: self._answer(context, what))
+        return _say(status, body)
+
+    def _answer(self, context: Context, what: Asked) -> Answer:
         try:
-            with self.store.lock:
-                status, body = self.engine.answer(context, text, variables, name)
+            return self.engine.answer(context, what.text, what.variables, what.operation_name)
         except Exception:
             log.exception("a GraphQL request failed")
-            status, body = 200, _errors(_UNFORESEEN)
-        return _say(status, body)
+            return 200, _errors(_UNFORESEEN)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        """Execute a request, and see to the jobs that it may have left."""
+        if self._pool:
+            answer = await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            self.worker.wake()
+        else:
+            answer = work()
+            self.worker.drain()
+        return answer
+
+    def _authenticate(self, request: Request) -> Context:
+        base = f"{request.url.scheme}://{request.url.netloc}"
+        return authenticate(self.store, _token(request), base, self.conditions)
 
     def rest(self, route: Route) -> Endpoint:
         """Return the endpoint that answers one REST route."""
 
         async def endpoint(request: Request) -> Response:
             try:
-                body = await _json_body(request, optional=True)
-                with self.store.lock:
-                    reply = self._rest(route, request, body)
+                body = await json_body(request, optional=True)
+                reply = await self._run(lambda: self._rest(route, request, body))
             except ServiceError as refusal:
                 status = _REST_STATUS.get(refusal.code, 400)
                 return _say(status, {"message": refusal.message, "code": refusal.code})
@@ -91,6 +129,8 @@ class Sandbox:
             except Exception:
                 log.exception("a REST request failed: %s %s", route.method, route.path)
                 return _say(500, {"message": _UNFORESEEN.message, "code": _UNFORESEEN.code})
+            if reply.file is not None:
+                return FileResponse(reply.file, reply.status, _FILE_HEADERS, reply.content_type)
             if reply.body is None:
                 return Response(status_code=reply.status)
             return _say(reply.status, reply.body)
@@ -98,7 +138,7 @@ class Sandbox:
         return endpoint
 
     def _rest(self, route: Route, request: Request, body: Any) -> Reply:
-        context = authenticate(self.store, _token(request))
+        context = self._authenticate(request)
         context.require(route.needs)
         call = RestCall({name: str(value) for name, value in request.path_params.items()}, body)
         if route.op is None:
@@ -107,23 +147,35 @@ class Sandbox:
         with context.writing(route.op, {**call.params, "body": body}):
             return route.handler(context, call)
 
+    async def file(self, request: Request) -> Response:
+        """Serve a file, whole or in part; HEAD tells its type and length."""
+        found = files.find(self.store, request.path_params["id"])
+        if found is None:
+            raise HTTPException(404, "File not found")
+        row, path = found
+        return FileResponse(path, headers=_FILE_HEADERS, media_type=row["contentType"])
+
 
 def create_app(
-    data: Path | Store | None = None, *, seed: int | None = None, complexity_limit: int = LIMIT
+    data: Path | Store | None = None,
+    *,
+    seed: int | None = None,
+    conditions: Conditions | None = None,
+    threads: int = 0,
 ) -> Starlette:
     """Return the sandbox as an ASGI application.
 
     ``data`` is a folder or database file that keeps the workspace, an open store, or None for a
-    workspace in memory. A ``seed`` makes ids and times countable. ``app.state.sandbox`` is the
-    ``Sandbox``, with its ``store`` and its count of ``requests``.
+    workspace in memory. A ``seed`` makes ids and times countable. With ``threads`` many clients are
+    served at once; ``app.state.sandbox`` (the ``Sandbox``) must then be started and stopped.
     """
     store = data if isinstance(data, Store) else open_store(data, seed)
-    sandbox = Sandbox(store, complexity_limit)
+    sandbox = Sandbox(store, conditions or Conditions(), threads)
     routes = [HttpRoute(path, sandbox.graphql, methods=["POST"]) for path in ("/graphql", "/_gql")]
     for kind in KINDS:
         for route in kind.routes:
-            path = f"/api/v1{route.path}"
-            routes.append(HttpRoute(path, sandbox.rest(route), methods=[route.method]))
+            routes.append(HttpRoute(route.under + route.path, sandbox.rest(route), methods=[route.method]))
+    routes.append(HttpRoute(f"{files.PATH}/{{id}}/{{name}}", sandbox.file, methods=["GET"]))
     app = Starlette(
         routes=routes,
         exception_handlers={HTTPException: _refuse, ClientDisconnect: _gone},
@@ -137,46 +189,6 @@ def _token(request: Request) -> str | None:
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
     return request.query_params.get("token")
-
-
-async def _json_body(request: Request, *, optional: bool = False) -> Any:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > _MAX_BODY:
-            raise HTTPException(413, "Request body is too large")
-        chunks.append(chunk)
-    raw = b"".join(chunks)
-    if optional and not raw.strip():
-        return None
-    try:
-        body = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
-        if b"\\u" in raw:  # half a surrogate pair is no text
-            json.dumps(body, ensure_ascii=False).encode("utf-8")
-        return body
-    except (ValueError, RecursionError):
-        raise BadInputError("Request body is not valid JSON") from None
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _graphql_body(request: Request, body: Any) -> tuple[str, dict[str, Any], str | None]:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise BadInputError("Content-Type must be application/json")
-    if not isinstance(body, dict):
-        raise BadInputError("Request body must be a JSON object")
-    text, variables, name = body.get("query"), body.get("variables"), body.get("operationName")
-    if not isinstance(text, str) or not text.strip():
-        raise BadInputError("GraphQL operations must contain a non-empty `query`")
-    if variables is not None and not isinstance(variables, dict):
-        raise BadInputError("`variables` in a POST body must be an object")
-    if name is not None and not isinstance(name, str):
-        raise BadInputError("`operationName` must be a string")
-    return text, variables or {}, name or None
 
 
 def _errors(refusal: ServiceError) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo
 
+from lbstack.sandbox.conditions import Conditions
 from lbstack.sandbox.contract import Resolver
 from lbstack.sandbox.errors import NotAuthorizedError, NotFoundError
 from lbstack.sandbox.listing import ALL, Clause, Table, both, page_sql
@@ -24,14 +25,24 @@ class Context:
     """A caller and the store.
 
     ``user`` is the caller's row; ``role`` the name of the role the key acts in, ``permissions`` what
-    that role may do (``roles.py``).
+    that role may do (``roles.py``); ``base`` the beginning of URLs that lead here, without a slash.
     """
 
-    def __init__(self, store: Store, user: Row, role: str, permissions: frozenset[str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        user: Row,
+        role: str,
+        permissions: frozenset[str],
+        base: str,
+        conditions: Conditions,
+    ) -> None:
         self.store = store
         self.user = user
         self.role = role
         self.permissions = permissions
+        self.base = base
+        self.conditions = conditions
         self.organization_id: str = user["organizationId"]
         self._now: str | None = None
         self._touched: list[str] = []

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lbstack.sandbox.jobs import Job
 
 if TYPE_CHECKING:
     from lbstack.sandbox.context import Context
@@ -17,10 +20,15 @@ Resolver = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Reply:
-    """What a REST handler answers: a status, and a body that is sent as JSON (None: no body)."""
+    """What a REST handler answers: a status, and a body that is sent as JSON (None: no body).
+
+    With ``file`` the body is that file's, of the type ``content_type``.
+    """
 
     status: int
     body: Any = None
+    file: Path | None = None
+    content_type: str = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ class RestCall:
 class Route:
     """A REST route under ``/api/v1``, for instance ``Route("DELETE", "/ontologies/{id}", handler, …)``.
 
+    ``under`` puts it elsewhere.
     ``op`` names a write: it runs in a transaction and is recorded in the ledger under that name, if
     the caller's role holds the permission ``needs``. Routes are tried in the order they are listed.
     """
@@ -44,6 +53,7 @@ class Route:
     handler: Callable[[Context, RestCall], Reply]
     op: str | None = None
     needs: str | None = None
+    under: str = "/api/v1"
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,8 @@ class Kind:
     ``sdl`` defines the kind's types and extends ``Query``, ``Mutation`` and other kinds' types.
     ``resolvers`` maps type → field → function ``(source, info, **arguments)``; a field without one is
     read from the row by its name. A field that writes is wrapped in ``context.mutation``.
-    An abstract type is told apart by ``__typename`` in the row.
+    An abstract type is told apart by ``__typename`` in the row. ``jobs`` says how work that was left
+    for later is carried out (``jobs.py``).
     """
 
     name: str
@@ -61,3 +72,4 @@ class Kind:
     tables: Sequence[str] = ()
     resolvers: Mapping[str, Mapping[str, Resolver]] = field(default_factory=dict)
     routes: Sequence[Route] = ()
+    jobs: Mapping[str, Job] = field(default_factory=dict)

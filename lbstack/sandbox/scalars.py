@@ -7,11 +7,12 @@ from typing import Any
 
 from graphql import GraphQLError, GraphQLScalarType, IntValueNode, StringValueNode, ValueNode
 from graphql.utilities import value_from_ast_untyped
+from starlette.datastructures import UploadFile
 
 from lbstack.sandbox.ids import print_time
 from lbstack.sandbox.listing import PAGE_SIZE
 
-SDL = "scalar DateTime\nscalar Json\nscalar PageSize\n"
+SDL = "scalar DateTime\nscalar Json\nscalar PageSize\nscalar Upload\n"
 
 
 def parse_time(value: Any) -> str:
@@ -45,6 +46,17 @@ def _page_size_literal(node: ValueNode) -> int:
     return parse_page_size(int(node.value) if isinstance(node, IntValueNode) else None)
 
 
+def parse_upload(value: Any) -> UploadFile:
+    """Return the part of a multipart request that a variable stands for."""
+    if not isinstance(value, UploadFile):
+        raise GraphQLError("Upload must be a part of a multipart request")
+    return value
+
+
+def _upload_literal(node: ValueNode) -> UploadFile:
+    return parse_upload(None)
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -55,6 +67,7 @@ def install(types: dict[str, Any]) -> None:
         ("DateTime", parse_time, _time_literal),
         ("PageSize", parse_page_size, _page_size_literal),
         ("Json", _same, value_from_ast_untyped),
+        ("Upload", parse_upload, _upload_literal),
     ):
         scalar: GraphQLScalarType = types[name]
         setattr(scalar, "coerce_output_value", _same)  # noqa: B010 - a method slot, for mypy

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,6 +35,7 @@ log = logging.getLogger(__name__)
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 _KEPT_DOCUMENTS = 512
+_KEPT_LENGTH = 1_000_000  # characters; a longer document is prepared each time
 _MAX_TOKENS = 200_000
 _BASE = f"schema {{ query: Query mutation: Mutation }}\ntype Query\ntype Mutation\n{scalars.SDL}"
 
@@ -109,21 +109,13 @@ class Prepared:
 class Engine:
     """Answers GraphQL requests; keeps the most recent documents prepared."""
 
-    def __init__(self, complexity_limit: int = complexity.LIMIT) -> None:
+    def __init__(self) -> None:
         self.schema = the_schema()
-        self.complexity_limit = complexity_limit
-        self._prepared: OrderedDict[str, Prepared] = OrderedDict()
+        self._kept = functools.lru_cache(maxsize=_KEPT_DOCUMENTS)(functools.partial(Prepared, self.schema))
 
     def prepare(self, text: str) -> Prepared:
         """Parse and validate ``text``, or remember having done so."""
-        known = self._prepared.get(text)
-        if known is not None:
-            self._prepared.move_to_end(text)
-            return known
-        fresh = self._prepared[text] = Prepared(self.schema, text)
-        while len(self._prepared) > _KEPT_DOCUMENTS:
-            self._prepared.popitem(last=False)
-        return fresh
+        return Prepared(self.schema, text) if len(text) > _KEPT_LENGTH else self._kept(text)
 
     def answer(
         self, context: Context, text: str, variables: dict[str, Any], operation_name: str | None
@@ -138,7 +130,7 @@ class Engine:
         operation = get_operation_ast(prepared.document, operation_name)
         if operation is None:
             return 400, {"errors": [_plain(_which(operation_name), "BAD_REQUEST")]}
-        if prepared.weight(operation, variables) > self.complexity_limit:
+        if prepared.weight(operation, variables) > context.conditions.complexity_limit:
             return 400, {"errors": [_plain("Query complexity limit exceeded", VALIDATION_FAILED)]}
         return self._execute(context, prepared.document, operation, variables, operation_name)
 

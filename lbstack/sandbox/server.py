@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import signal
 import socket
 import threading
@@ -14,7 +13,8 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
-from lbstack.sandbox.app import create_app
+from lbstack.sandbox.app import Sandbox, create_app
+from lbstack.sandbox.hosts import is_loopback
 from lbstack.sandbox.store import Store
 from lbstack.sandbox.world import admin_key
 
@@ -22,6 +22,7 @@ LOOPBACK = "127.0.0.1"
 # Longer than clients keep idle connections, so that none is closed under a request being sent.
 _KEEP_ALIVE_SECONDS = 75
 _DRAIN_SECONDS = 10
+_THREADS = 8
 
 Ready = Callable[[str, str], None]
 
@@ -101,19 +102,23 @@ def _listening(
     host: str, port: int, data: Path | Store | None, on_ready: Ready, seed: int | None, allow_remote: bool
 ) -> Iterator[tuple[_Server, socket.socket]]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    if not allow_remote and not _is_loopback(host):
+    if not allow_remote and not is_loopback(host):
         raise ValueError(f"{host} is not a loopback address: others could reach the sandbox")
     # Named in full: asyncio switches Nagle off only on sockets that say they are TCP.
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        app = create_app(data, seed=seed)
-        store: Store = app.state.sandbox.store
+        # Counted ids are the same every time only if one thing happens after the other.
+        app = create_app(data, seed=seed, threads=_THREADS if seed is None else 0)
+        sandbox: Sandbox = app.state.sandbox
+        store = sandbox.store
         name = f"[{host}]" if family == socket.AF_INET6 else host
         endpoint = f"http://{name}:{listener.getsockname()[1]}/graphql"
+        sandbox.start()
         try:
             yield _Server(_config(app), lambda: on_ready(endpoint, admin_key(store))), listener
         finally:
+            sandbox.stop()
             if store is not data:
                 store.close()
 
@@ -129,13 +134,6 @@ def _config(app: Starlette) -> uvicorn.Config:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _nobody(endpoint: str, key: str) -> None:

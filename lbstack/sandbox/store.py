@@ -1,8 +1,8 @@
-"""SQLite under the sandbox: connection, transactions, and the ledger.
+"""SQLite under the sandbox: connections, transactions, and the ledger.
 
-One connection behind one lock: graphql-core executes in a single thread anyway, and a read that holds
-the lock sees one consistent workspace. A second process (``sandbox aws``) may write the same file
-meanwhile; WAL and a busy timeout see to that.
+One connection writes, under a lock; any number of others read, each its own consistent snapshot (WAL),
+so that readers wait for nobody. A second process (``sandbox aws``) may write the same file meanwhile; a
+busy timeout sees to that.
 """
 
 # ruff: noqa: S608 - names of tables and columns are the sandbox's own, values are bound
@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,8 +26,10 @@ Row = dict[str, Any]
 Params = Sequence[Any] | Mapping[str, Any]
 
 DATABASE_NAME = "sandbox.db"
+FILES_NAME = "sandbox-files"
 _FORMAT = 1
 _BUSY_SECONDS = 15.0
+_IDLE_READERS = 8
 _FILE_SUFFIXES = {".db", ".sqlite", ".sqlite3"}
 
 TABLES = (
@@ -43,27 +46,41 @@ def database_file(data: Path) -> Path:
 
 
 class Store:
-    """A workspace's rows. ``path`` of None keeps them in memory.
+    """A workspace's rows and files. ``path`` of None keeps them for the life of this object only.
 
     Rows are plain dicts keyed by column; a column is named exactly as the GraphQL field it answers.
     """
 
     def __init__(self, path: Path | None, tables: Sequence[str], seed: int | None = None) -> None:
         self.path = path
-        self.lock = threading.RLock()
+        self._temporary = None if path else tempfile.TemporaryDirectory(prefix="lbstack-sandbox-")
+        self._file = path or Path(self._temporary.name if self._temporary else "") / DATABASE_NAME
+        self.files = self._file.parent / FILES_NAME
         self.mint = Mint(seed, self._count)
-        self.conn = _connect(path)
+        self._here = threading.local()
+        self._writing = threading.RLock()
+        self._idle: list[sqlite3.Connection] = []
+        self._writer = self._connect()
         self._upgrade([*TABLES, *tables])
 
     def close(self) -> None:
-        """Close the connection; what was committed stays."""
-        with self.lock:
-            self.conn.close()
+        """Close the connections; what was committed stays."""
+        with self._writing:
+            self._writer.close()
+            while self._idle:
+                self._idle.pop().close()
+        if self._temporary:
+            self._temporary.cleanup()
+
+    @property
+    def conn(self) -> sqlite3.Connection:
+        """The connection of the transaction or snapshot that is open in this thread, else the writer's."""
+        return getattr(self._here, "conn", None) or self._writer
 
     def rows(self, sql: str, params: Params = ()) -> list[Row]:
         """Return every row of a SELECT as a dict."""
-        with self.lock:
-            cursor = self.conn.execute(sql, params)
+        with self._reading() as conn:
+            cursor = conn.execute(sql, params)
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 
@@ -74,14 +91,19 @@ class Store:
 
     def value(self, sql: str, params: Params = ()) -> Any:
         """Return the first column of the first row of a SELECT, or None."""
-        with self.lock:
-            found = self.conn.execute(sql, params).fetchone()
+        with self._reading() as conn:
+            found = conn.execute(sql, params).fetchone()
             return found[0] if found else None
 
     def run(self, sql: str, params: Params = ()) -> int:
         """Carry out a statement; return how many rows it changed."""
-        with self.lock:
-            return self.conn.execute(sql, params).rowcount
+        with self._writing:
+            return self._writer.execute(sql, params).rowcount
+
+    def run_many(self, sql: str, rows: Sequence[Params]) -> None:
+        """Carry out a statement for each of many rows."""
+        with self._writing:
+            self._writer.executemany(sql, rows)
 
     def insert(self, table: str, row: Row) -> None:
         """Insert ``row``, whose keys are the table's columns."""
@@ -98,24 +120,61 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything inside is committed together, or not at all."""
-        with self.lock:
-            self.conn.execute("BEGIN IMMEDIATE")
+        with self._writing:
+            self._writer.execute("BEGIN IMMEDIATE")
             try:
-                yield
+                with self._at(self._writer):
+                    yield
+                self._writer.execute("COMMIT")
             except BaseException:
-                self.conn.execute("ROLLBACK")
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
                 raise
-            self.conn.execute("COMMIT")
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Everything inside reads one state of the workspace."""
-        with self.lock:
-            self.conn.execute("BEGIN")
+        with self._reader() as conn:
+            conn.execute("BEGIN")
             try:
-                yield
+                with self._at(conn):
+                    yield
             finally:
-                self.conn.execute("COMMIT")
+                conn.execute("COMMIT")
+
+    @contextmanager
+    def _at(self, conn: sqlite3.Connection) -> Iterator[None]:
+        """What this thread reads, it reads over ``conn``."""
+        before = getattr(self._here, "conn", None)
+        self._here.conn = conn
+        try:
+            yield
+        finally:
+            self._here.conn = before
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        open_here = getattr(self._here, "conn", None)
+        if open_here is not None:
+            yield open_here
+            return
+        with self._reader() as conn:
+            yield conn
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection that only reads; it goes back to the idle ones."""
+        try:
+            conn = self._idle.pop()
+        except IndexError:
+            conn = self._connect()
+        try:
+            yield conn
+        finally:
+            if len(self._idle) < _IDLE_READERS:
+                self._idle.append(conn)
+            else:
+                conn.close()
 
     def record(self, op: str, args: Any, ids: Sequence[str], actor: str, time: str) -> None:
         """Append to the ledger; the arguments are kept as a digest only, since they may hold secrets."""
@@ -134,8 +193,8 @@ class Store:
             "INSERT INTO counters (name, value) VALUES (?, 1) "
             "ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value"
         )
-        with self.lock:
-            (value,) = self.conn.execute(sql, (name,)).fetchone()
+        with self._writing:
+            (value,) = self._writer.execute(sql, (name,)).fetchone()
             return int(value)
 
     def _upgrade(self, tables: Sequence[str]) -> None:
@@ -144,18 +203,17 @@ class Store:
             raise ValueError(f"{self.path}: written by another version of the sandbox (format {found})")
         with self.transaction():
             for statement in tables:
-                self.conn.execute(statement)
-            self.conn.execute(f"PRAGMA user_version = {_FORMAT}")
+                self._writer.execute(statement)
+            self._writer.execute(f"PRAGMA user_version = {_FORMAT}")
 
-
-def _connect(path: Path | None) -> sqlite3.Connection:
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def _connect(self) -> sqlite3.Connection:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
         # It holds keys and webhook secrets: created for its owner alone before SQLite sees it.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    conn = sqlite3.connect(
-        path or ":memory:", timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    conn.execute("PRAGMA journal_mode = WAL")
-    conn.execute("PRAGMA synchronous = NORMAL")
-    return conn
+        os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
+        conn = sqlite3.connect(
+            self._file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        conn.execute("PRAGMA journal_mode = WAL")
+        # What nobody keeps need not reach the disk either.
+        conn.execute(f"PRAGMA synchronous = {'NORMAL' if self.path else 'OFF'}")
+        return conn

@@ -18,11 +18,15 @@ from lbstack.sandbox.kinds import (
     project,
     review,
     session,
+    task,
+    upload,
     webhook,
 )
 
 KINDS: tuple[Kind, ...] = (
     session.KIND,
+    task.KIND,
+    upload.KIND,
     dataset.KIND,
     data_row.KIND,
     integration.KIND,

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from lbstack.sandbox import workflow
 from lbstack.sandbox.context import Context, Info, by_id, mutation, to_one
 from lbstack.sandbox.contract import Kind
 from lbstack.sandbox.errors import malformed_if
@@ -96,9 +97,8 @@ def _create(_: Any, info: Info, data: Row) -> Row:
     context = info.context
     project = context.find(PROJECTS, data["project"]["connect"]["id"])
     data_row = context.find(DATA_ROWS, data["dataRow"]["connect"]["id"])
-    sql = "SELECT 1 FROM project_datasets WHERE projectId = ? AND datasetId = ?"
-    attached = context.store.value(sql, [project["id"], data_row["datasetId"]])
-    malformed_if(not attached, f"Data row {data_row['id']} is not part of project {project['id']}")
+    held = workflow.holds(context, project["id"], data_row)
+    malformed_if(not held, f"Data row {data_row['id']} is not part of project {project['id']}")
     seconds = data.get("secondsToLabel") or 0.0
     malformed_if(not 0 <= seconds < float("inf"), "secondsToLabel must not be negative")
     body = {"label": data["label"], "secondsToLabel": seconds}

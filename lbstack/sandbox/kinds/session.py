@@ -10,6 +10,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
+from lbstack.sandbox.conditions import Conditions
 from lbstack.sandbox.context import Context, Info
 from lbstack.sandbox.contract import Kind, Resolver
 from lbstack.sandbox.errors import NotAuthenticatedError, NotFoundError
@@ -81,7 +82,7 @@ extend type Query {{
 """
 
 
-def authenticate(store: Store, token: str | None) -> Context:
+def authenticate(store: Store, token: str | None, base: str, conditions: Conditions) -> Context:
     """Return the context of a key's owner; refuse a key that is missing, unknown, revoked or expired.
 
     A key may carry a role of its own; else it acts in its owner's role at the time of asking.
@@ -92,7 +93,7 @@ def authenticate(store: Store, token: str | None) -> Context:
     if not key or not user or expired:
         raise NotAuthenticatedError("Invalid API key")
     role = BY_ID[key["roleId"] or user["orgRoleId"]]
-    return Context(store, user, role.name, frozenset(role.permissions))
+    return Context(store, user, role.name, frozenset(role.permissions), base, conditions)
 
 
 def add_key(store: Store, user: str, role: str | None) -> str:
