@@ -19,7 +19,7 @@ from lbstack.stack.tree import Item, List, Map, Mark, count, plain, source
 from lbstack.stack.variables import Variable, as_text
 from lbstack.values import Address, Ref, Secret, Template, Unset
 
-CHARACTERS = 16 * 2**20
+CHARACTERS = 8 * 2**20
 """Text that all variables together may add; a long value used often is a bomb as well."""
 
 HELD = 50_000

@@ -10,7 +10,7 @@ from lbstack.errors import UsageError
 from lbstack.stack.problems import Problems
 from lbstack.values import Source
 
-FILE_BYTES = 16 * 2**20
+FILE_BYTES = 8 * 2**20
 TOTAL_BYTES = 32 * 2**20
 """Bytes of one file and of a stack. Ten thousand resources are 2 MB; the count of values ends sooner."""
 SUFFIXES = (".yaml", ".yml")

@@ -45,7 +45,7 @@ except ImportError:  # PyYAML without libyaml: the same events, ten times slower
 
 
 DEPTH = 64
-NODES = 500_000
+NODES = 200_000
 """Values in all files of a stack together; what an alias or a merge repeats counts again."""
 
 _CORE = "tag:yaml.org,2002:"

@@ -144,12 +144,12 @@ def killers(room: int) -> dict[str, str]:
 
 
 LARGE: dict[str, str] = {
-    "16 MB of one word": NAME + "a" * (16 * MEGABYTE - 100) + "}}",
-    "16 MB of pictures": NAME + "\U0001f600" * (4 * MEGABYTE - 100) + "}}",
-    "16 MB of resources": BOXES + lines(lambda n: f"  k{n}: {{name: a}}", 16 * MEGABYTE - 100),
-    "16 MB of documents": "stack: x\n" + fill("---\n", 16 * MEGABYTE - 100),
-    "16 MB of holes": NAME + "'" + fill("${a}", 16 * MEGABYTE - 100) + "'}}",
-    "17 MB": "stack: x\n#" + "a" * (17 * MEGABYTE),
+    "8 MB of one word": NAME + "a" * (8 * MEGABYTE - 100) + "}}",
+    "8 MB of pictures": NAME + "\U0001f600" * (2 * MEGABYTE - 100) + "}}",
+    "8 MB of resources": BOXES + lines(lambda n: f"  k{n}: {{name: a}}", 8 * MEGABYTE - 100),
+    "8 MB of documents": "stack: x\n" + fill("---\n", 8 * MEGABYTE - 100),
+    "8 MB of holes": NAME + "'" + fill("${a}", 8 * MEGABYTE - 100) + "'}}",
+    "9 MB": "stack: x\n#" + "a" * (9 * MEGABYTE),
 }
 
 

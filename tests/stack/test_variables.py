@@ -352,11 +352,11 @@ def test_long_values_used_often_end_early(desk: Desk) -> None:
     uses = "".join(f"  b{n}: {{name: 'x${{var.v}}'}}\n" for n in range(1000))
     told = desk.complaints("stack: x\nvariables: {v: }\nboxes:\n" + uses, variables={"v": "a" * 100_000})
     assert told == [
-        "s.yaml:171:16: with its variables the stack has too much text; use long values less often"
+        "s.yaml:87:15: with its variables the stack has too much text; use long values less often"
     ]
     uses = uses.replace("'x${var.v}'", "a, anything: '${var.v}'")
     path = desk.write("v.vars", f"v: [{'1, ' * 40_000}]")
     told = desk.complaints("stack: x\nvariables: {v: }\nboxes:\n" + uses, var_files=[path])
     assert told == [
-        "s.yaml:15:28: with its variables the stack has too many values; use long values less often"
+        "s.yaml:7:27: with its variables the stack has too many values; use long values less often"
     ]
