@@ -2,7 +2,7 @@
 
 Admins and managers see the whole workspace. Reviewers and Labelers of the organization belong to every
 project; people with the role None belong to the projects they were put on. A dataset is seen by whoever
-sees a project it is attached to.
+sees a project it is attached to, or one that holds a row of it.
 """
 
 # ruff: noqa: S608 - names of tables and columns are the sandbox's own, values are bound
@@ -43,8 +43,10 @@ def _visible_datasets(context: Context) -> Clause:
     if context.may(VIEW_WORKSPACE):
         return ALL
     projects = both(Clause("deleted = 0"), _visible_projects(context))
-    attached = "SELECT datasetId FROM project_datasets WHERE projectId IN"
-    return Clause(f"id IN ({attached} (SELECT id FROM projects WHERE {projects.sql}))", projects.params)
+    mine = f"projectId IN (SELECT id FROM projects WHERE {projects.sql})"
+    attached = f"id IN (SELECT datasetId FROM project_datasets WHERE {mine})"
+    batched = f"EXISTS (SELECT 1 FROM project_rows WHERE datasetId = datasets.id AND {mine})"
+    return Clause(f"{attached} OR {batched}", [*projects.params, *projects.params])
 
 
 PROJECTS = Table(

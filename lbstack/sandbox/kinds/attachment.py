@@ -55,10 +55,11 @@ def change_datasets(context: Context, project: str, change: Row) -> None:
 
 
 def has_rows(context: Context, project: str) -> bool:
-    """Say whether any attached dataset holds a data row."""
+    """Say whether a project holds a data row, in a batch or in an attached dataset."""
     sql = """SELECT 1 FROM project_datasets JOIN datasets ON datasets.id = datasetId
-        WHERE projectId = ? AND rowCount > 0 LIMIT 1"""
-    return context.store.value(sql, [project]) is not None
+        WHERE projectId = ? AND rowCount > 0 UNION ALL
+        SELECT 1 FROM project_rows WHERE projectId = ? AND batchId IS NOT NULL LIMIT 1"""
+    return context.store.value(sql, [project, project]) is not None
 
 
 def _datasets(project: Row, info: Info, **page: Any) -> list[Row]:

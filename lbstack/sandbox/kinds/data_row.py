@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lbstack.sandbox import workflow
 from lbstack.sandbox.context import Context, Info, by_id, mutation, to_one
 from lbstack.sandbox.contract import Kind
 from lbstack.sandbox.errors import ConflictError, malformed_if
@@ -125,6 +126,7 @@ def _delete(_: Any, info: Info, where: Row) -> list[Row]:
         context.store.run("DELETE FROM labels WHERE dataRowId = ?", [ident])
         context.store.run("DELETE FROM data_rows WHERE id = ?", [ident])
         context.store.run("UPDATE datasets SET rowCount = rowCount - 1 WHERE id = ?", [row["datasetId"]])
+    workflow.forget(context, idents)
     return [{"id": ident, "deleted": True} for ident in idents]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lbstack.sandbox import workflow
 from lbstack.sandbox.context import Info, by_id, every, mutation, to_one
 from lbstack.sandbox.contract import Kind
 from lbstack.sandbox.errors import malformed_if
@@ -85,6 +86,7 @@ def _update(_: Any, info: Info, where: Row, data: Row) -> Row:
         changes["description"] = changes["description"] or ""
     if changes.get("deleted"):
         detach_everywhere(context, dataset["id"])
+        workflow.forget_dataset(context, dataset["id"])
     return context.change(DATASETS, dataset["id"], changes)
 
 

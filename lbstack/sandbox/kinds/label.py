@@ -81,7 +81,6 @@ input LabelCreateInput {{
 extend type Query {{ label(where: WhereUniqueIdInput!): Label }}
 extend type Project {{
   labelCount: Int!
-  completedDataRowCount: Int!
   labels(where: LabelWhereInput, orderBy: LabelOrderBy, {PAGING}): [Label!]
 }}
 extend type DataRow {{ labels(where: LabelWhereInput, orderBy: LabelOrderBy, {PAGING}): [Label!] }}
@@ -108,6 +107,7 @@ def _create(_: Any, info: Info, data: Row) -> Row:
     for feature in sorted(used):
         context.store.insert("label_features", {"labelId": label["id"], "featureSchemaId": feature})
     context.store.update("projects", project["id"], {"lastActivityTime": context.now()})
+    workflow.labelled(context, project["id"], data_row["id"])
     return label
 
 
@@ -144,21 +144,19 @@ def _strings(value: Any) -> Iterator[tuple[str, str]]:
 @mutation("deleteLabels", LABEL)
 def _delete(_: Any, info: Info, labelIds: list[str]) -> list[Row]:  # noqa: N803
     context = info.context
-    found = [context.find(LABELS, ident)["id"] for ident in dict.fromkeys(labelIds)]
-    for ident in found:
-        context.store.run("DELETE FROM label_features WHERE labelId = ?", [ident])
-    return [context.change(LABELS, ident, {"deleted": 1}) for ident in found]
+    found = [context.find(LABELS, ident) for ident in dict.fromkeys(labelIds)]
+    for label in found:
+        context.store.run("DELETE FROM label_features WHERE labelId = ?", [label["id"]])
+    deleted = [context.change(LABELS, label["id"], {"deleted": 1}) for label in found]
+    for label in found:
+        workflow.requeue(context, label["projectId"], label["dataRowId"])
+    return deleted
 
 
 def count_labels(context: Context, project: str) -> int:
     """Return how many labels a project has."""
     sql = "SELECT count(*) FROM labels WHERE projectId = ? AND deleted = 0"
     return int(context.store.value(sql, [project]))
-
-
-def _completed(project: Row, info: Info) -> int:
-    sql = "SELECT count(DISTINCT dataRowId) FROM labels WHERE projectId = ? AND deleted = 0"
-    return int(info.context.store.value(sql, [project["id"]]))
 
 
 def used_features(context: Context, project: str) -> set[str]:
@@ -188,7 +186,6 @@ KIND = Kind(
         "Mutation": {"createLabel": _create, "deleteLabels": _delete},
         "Project": {
             "labels": _labels("projectId"),
-            "completedDataRowCount": _completed,
             "labelCount": lambda project, info: count_labels(info.context, project["id"]),
         },
         "DataRow": {"labels": _labels("dataRowId")},

@@ -10,7 +10,7 @@ from lbstack.sandbox.errors import NotAllowedError, malformed_if
 from lbstack.sandbox.kinds.attachment import change_datasets, has_rows
 from lbstack.sandbox.kinds.editor import change_frontend, change_ontology
 from lbstack.sandbox.kinds.label import count_labels
-from lbstack.sandbox.kinds.review import add_task_queues
+from lbstack.sandbox.kinds.queue import add_task_queues
 from lbstack.sandbox.kinds.session import the_organization
 from lbstack.sandbox.listing import PAGING
 from lbstack.sandbox.roles import MANAGE_PROJECTS

@@ -1,0 +1,103 @@
+"""Task queues: where data rows wait to be labelled, reviewed or reworked (API reference 1.7 and 2.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lbstack.sandbox import workflow
+from lbstack.sandbox.context import Context, Info
+from lbstack.sandbox.contract import Kind
+from lbstack.sandbox.errors import malformed_if
+from lbstack.sandbox.store import Row
+
+_QUEUES = (
+    ("Initial labeling task", workflow.LABELING),
+    ("Initial review task", workflow.REVIEW),
+    ("Rework (all rejected)", workflow.REWORK),
+)
+_MOST_BATCHES = 1_000
+
+SDL = """
+type TaskQueue {
+  id: ID!
+  name: String!
+  description: String
+  queueType: String!
+  dataRowCount(input: DataRowCountQueryInput): Int!
+}
+type WorkstreamStateCount { state: String!, count: Int! }
+input DataRowCountQueryInput { searchQuery: DataRowCountSearchInput }
+input DataRowCountSearchInput { scope: DataRowCountScopeInput, query: [DataRowCountFilterInput!] }
+input DataRowCountScopeInput { projectId: ID }
+input DataRowCountFilterInput { type: String!, operator: String!, ids: [ID!] }
+extend type Project {
+  taskQueues: [TaskQueue!] @listSize(assumedSize: 3)
+  completedDataRowCount: Int!
+  workstreamStateCounts(batchIds: [String!]): [WorkstreamStateCount!]! @listSize(assumedSize: 8)
+}
+"""
+
+
+def add_task_queues(context: Context, project: str) -> None:
+    """Give a new project its three queues."""
+    for name, kind in _QUEUES:
+        row = {"id": context.store.mint.uuid(), "projectId": project, "name": name, "queueType": kind}
+        context.store.insert("task_queues", row)
+
+
+def _task_queues(project: Row, info: Info) -> list[Row]:
+    sql = "SELECT * FROM task_queues WHERE projectId = ? ORDER BY rowid"
+    return info.context.store.rows(sql, [project["id"]])
+
+
+def _waiting(queue: Row, info: Info, input: Row | None = None) -> int:
+    """Count the rows in a queue: all of them, or with ``input`` those of certain batches."""
+    batches = _asked_batches(queue["projectId"], (input or {}).get("searchQuery") or {})
+    return workflow.counts(info.context, queue["projectId"], batches)[queue["id"]]
+
+
+def _asked_batches(project: str, search: Row) -> list[str] | None:
+    """Return the batches that a count is narrowed to; a row counts that passes every filter."""
+    scope = (search.get("scope") or {}).get("projectId")
+    malformed_if(scope not in (None, project), f"The scope of the search query is not project {project}")
+    found: set[str] | None = None
+    for part in search.get("query") or ():
+        told = (part["type"], part["operator"])
+        malformed_if(told != ("batch", "is"), f"Unsupported search query: {told[0]} {told[1]}")
+        ids = set(part.get("ids") or ())
+        found = ids if found is None else found & ids
+    malformed_if(found is not None and len(found) > _MOST_BATCHES, f"At most {_MOST_BATCHES} batches")
+    return None if found is None else sorted(found)
+
+
+def _state_counts(project: Row, info: Info, batchIds: list[str] | None = None) -> list[Row]:  # noqa: N803
+    """Count the rows in each state; batches that are unknown or another project's hold none."""
+    context, ident = info.context, project["id"]
+    malformed_if(batchIds is not None and len(batchIds) > _MOST_BATCHES, f"At most {_MOST_BATCHES} batches")
+    counts = workflow.counts(context, ident, batchIds)
+    types = {row["id"]: row["queueType"] for row in _task_queues(project, info)}
+    states = dict.fromkeys((workflow.LABELING, workflow.REVIEW, workflow.REWORK, None), 0)
+    for queue, count in counts.items():
+        states[types.get(queue or "")] += count
+    told = {
+        "Unlabeled": states[workflow.LABELING], "InReview": states[workflow.REVIEW],
+        "InRework": states[workflow.REWORK], "Done": states[None], "Skipped": 0,
+        "Labeled": workflow.count_labelled(context, ident, batchIds), "All": sum(states.values()),
+    }  # fmt: skip
+    return [{"state": state, "count": count} for state, count in told.items()]
+
+
+def _completed(project: Row, info: Info) -> int:
+    return workflow.counts(info.context, project["id"])[None]
+
+
+RESOLVERS: dict[str, dict[str, Any]] = {
+    "Project": {
+        "taskQueues": _task_queues,
+        "completedDataRowCount": _completed,
+        "workstreamStateCounts": _state_counts,
+    },
+    "TaskQueue": {"dataRowCount": _waiting},
+}
+
+KIND = Kind("queue", SDL, workflow.TABLES, RESOLVERS)
