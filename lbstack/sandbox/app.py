@@ -112,7 +112,8 @@ class Sandbox:
 
     def _authenticate(self, request: Request) -> Context:
         base = f"{request.url.scheme}://{request.url.netloc}"
-        return authenticate(self.store, _token(request), base, self.conditions)
+        host = request.client.host if request.client else None
+        return authenticate(self.store, _token(request), base, self.conditions, host)
 
     def rest(self, route: Route) -> Endpoint:
         """Return the endpoint that answers one REST route."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lbstack.sandbox import files, jobs
 from lbstack.sandbox.kinds import KINDS
-from lbstack.sandbox.kinds.session import add_key
+from lbstack.sandbox.kinds.api_key import add_key
 from lbstack.sandbox.people import join
 from lbstack.sandbox.roles import ADMIN, ROLES
 from lbstack.sandbox.store import Store, database_file
@@ -27,15 +27,18 @@ def open_store(data: Path | None = None, seed: int | None = None) -> Store:
 
 
 def _fill(store: Store) -> None:
-    now = store.mint.now()
-    organization = store.mint.cuid()
-    times = {"createdAt": now, "updatedAt": now}
-    store.insert("organizations", {"id": organization, "name": "Sandbox", **times})
     for role in ROLES:
         store.insert("roles", {"id": role.id, "name": role.name, "description": role.description})
+    found_organization(store, "Sandbox", ADMIN_EMAIL)
+
+
+def found_organization(store: Store, name: str, email: str) -> str:
+    """Make an organization with its front end and its first Admin, inside a transaction; return a key."""
+    now, organization = store.mint.now(), store.mint.cuid()
+    times = {"createdAt": now, "updatedAt": now}
+    store.insert("organizations", {"id": organization, "name": name, **times})
     _add_editor(store, organization)
-    admin = join(store, organization, ADMIN_EMAIL, ADMIN, now)
-    add_key(store, admin, None)
+    return add_key(store, join(store, organization, email, ADMIN, now), None)
 
 
 def _add_editor(store: Store, organization: str) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
+from lbstack.sandbox import world
 from lbstack.sandbox.app import create_app
-from lbstack.sandbox.kinds.session import add_key
+from lbstack.sandbox.kinds.api_key import add_key
 from lbstack.sandbox.people import join
-from lbstack.sandbox.roles import ADMIN
 from lbstack.sandbox.store import Store
 
 
@@ -30,11 +30,7 @@ class Workspace:
 
     def stranger(self) -> Workspace:
         """The same service, asked by the Admin of another organization."""
-        ident, now = self.store.mint.cuid(), self.store.mint.now()
-        row = {"id": ident, "name": "Other", "createdAt": now, "updatedAt": now}
-        self.store.insert("organizations", row)
-        user = join(self.store, ident, "admin@other.example", ADMIN, now)
-        return Workspace(self.client, self.store, add_key(self.store, user, None))
+        return Workspace(self.client, self.store, world.add_organization(self.store, "Other"))
 
     def as_role(self, role: str) -> Workspace:
         """The same organization, asked by somebody in another role."""

@@ -6,6 +6,7 @@ REST routes. Nothing else in the sandbox lists the kinds.
 
 from lbstack.sandbox.contract import Kind
 from lbstack.sandbox.kinds import (
+    api_key,
     attachment,
     data_row,
     dataset,
@@ -14,6 +15,7 @@ from lbstack.sandbox.kinds import (
     invite,
     label,
     member,
+    model,
     ontology,
     project,
     queue,
@@ -26,12 +28,14 @@ from lbstack.sandbox.kinds import (
 
 KINDS: tuple[Kind, ...] = (
     session.KIND,
+    api_key.KIND,
     task.KIND,
     upload.KIND,
     dataset.KIND,
     data_row.KIND,
     integration.KIND,
     ontology.KIND,
+    model.KIND,
     project.KIND,
     attachment.KIND,
     editor.KIND,

@@ -1,12 +1,9 @@
-"""Who asks, and where: users, the organization, roles, API keys (API reference 1.5 and 5.2)."""
+"""Who asks, and where: users, the organization, roles (API reference 1.5 and 5.2)."""
 
 # ruff: noqa: S608 - names of tables and columns are the sandbox's own, values are bound
 
 from __future__ import annotations
 
-import base64
-import json
-import secrets
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +11,7 @@ from lbstack.sandbox.conditions import Conditions
 from lbstack.sandbox.context import Context, Info
 from lbstack.sandbox.contract import Kind, Resolver
 from lbstack.sandbox.errors import NotAuthenticatedError, NotFoundError
+from lbstack.sandbox.kinds.api_key import admits
 from lbstack.sandbox.listing import PAGING, page_sql
 from lbstack.sandbox.roles import BY_ID, PERMISSIONS
 from lbstack.sandbox.store import Row, Store
@@ -31,9 +29,6 @@ TABLES = (
         isExternalUser INTEGER NOT NULL DEFAULT 0, createdAt TEXT NOT NULL, updatedAt TEXT NOT NULL,
         lastLoginAt TEXT, deleted INTEGER NOT NULL DEFAULT 0)""",
     "CREATE INDEX IF NOT EXISTS users_email ON users (organizationId, email)",
-    """CREATE TABLE IF NOT EXISTS api_keys (
-        id TEXT PRIMARY KEY, userId TEXT NOT NULL REFERENCES users (id), jwt TEXT NOT NULL UNIQUE,
-        roleId TEXT, createdAt TEXT NOT NULL, expiresAt TEXT, revoked INTEGER NOT NULL DEFAULT 0)""",
 )
 
 SDL = f"""
@@ -82,37 +77,21 @@ extend type Query {{
 """
 
 
-def authenticate(store: Store, token: str | None, base: str, conditions: Conditions) -> Context:
-    """Return the context of a key's owner; refuse a key that is missing, unknown, revoked or expired.
+def authenticate(
+    store: Store, token: str | None, base: str, conditions: Conditions, host: str | None = None
+) -> Context:
+    """Return the context of a key's owner; refuse a key that is missing, unknown, revoked, expired, or
+    not to be used from ``host``.
 
     A key may carry a role of its own; else it acts in its owner's role at the time of asking.
     """
     key = token and store.row("SELECT * FROM api_keys WHERE jwt = ? AND revoked = 0", [token])
     expired = key and key["expiresAt"] and datetime.fromisoformat(key["expiresAt"]) <= datetime.now(UTC)
     user = key and store.row("SELECT * FROM users WHERE id = ? AND deleted = 0", [key["userId"]])
-    if not key or not user or expired:
+    if not key or not user or expired or not admits(key, host):
         raise NotAuthenticatedError("Invalid API key")
     role = BY_ID[key["roleId"] or user["orgRoleId"]]
     return Context(store, user, role.name, frozenset(role.permissions), base, conditions)
-
-
-def add_key(store: Store, user: str, role: str | None) -> str:
-    """Make an API key for a user, acting in ``role`` (an id) or in the user's own; return the key.
-
-    It has the form of a JWT. A seeded store's keys are the same every time.
-    """
-    now, ident = store.mint.now(), store.mint.cuid()
-    signature = ident * 2 if store.mint.seeded else secrets.token_urlsafe(32)
-    payload = {"userId": user, "apiKeyId": ident, "iat": int(datetime.fromisoformat(now).timestamp())}
-    jwt = ".".join([_part({"alg": "HS256", "typ": "JWT"}), _part(payload), signature])
-    row = {"id": ident, "userId": user, "jwt": jwt, "roleId": role, "createdAt": now}
-    store.insert("api_keys", row)
-    return jwt
-
-
-def _part(value: dict[str, Any]) -> str:
-    text = json.dumps(value, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
 def _user(_: Any, info: Info, where: Row | None = None) -> Row:

@@ -13,7 +13,7 @@ from lbstack.sandbox.errors import ConflictError, MalformedError, NotAllowedErro
 from lbstack.sandbox.ontologies import shape, storage, tree
 from lbstack.sandbox.ontologies.shape import MAX_FEATURES, RELATIONSHIP, Node
 from lbstack.sandbox.ontologies.storage import FEATURES, ONTOLOGIES
-from lbstack.sandbox.ontologies.usage import labels_use, projects_using
+from lbstack.sandbox.ontologies.usage import labels_use, models_using, projects_using
 from lbstack.sandbox.store import Row
 
 
@@ -55,6 +55,12 @@ def delete_ontology(context: Context, ontology: Row) -> None:
         raise ConflictError(
             "Cannot delete an ontology connected to a project. "
             f"The ontology is connected to projects: {', '.join(projects)}"
+        )
+    models = models_using(context, ontology["id"])
+    if models:
+        raise ConflictError(
+            "Cannot delete an ontology connected to a model. "
+            f"The ontology is connected to models: {', '.join(models)}"
         )
     context.change(ONTOLOGIES, ontology["id"], {"deleted": 1})
 
