@@ -32,6 +32,7 @@ PAGE = """query ($skip: Int!) { datasets(where: {deleted: false}, skip: $skip, f
 ROW = """mutation ($d: ID!) { createDataRow(data: {rowData: "https://a.example/1.jpg",
   dataset: {connect: {id: $d}}}) { id } }"""
 SECONDS = 4.0
+HTTP = httpx2.Client(timeout=60)
 EMPTY = """
 import sys, uvicorn
 async def app(scope, receive, send):
@@ -119,9 +120,8 @@ def peak(pid: int) -> float:
 
 def ask(url: str, key: str, document: str, **variables: Any) -> Any:
     """The value of the one root field."""
-    answer = httpx2.post(
-        url, json={"query": document, "variables": variables}, headers={"authorization": f"Bearer {key}"}
-    )
+    body = {"query": document, "variables": variables}
+    answer = HTTP.post(url, json=body, headers={"authorization": f"Bearer {key}"})
     return next(iter(answer.json()["data"].values()))
 
 
@@ -132,7 +132,7 @@ def bare(port: int, body: dict[str, Any], clients: int) -> float:
         url = f"http://127.0.0.1:{port}/graphql"
         for _ in range(100):
             try:
-                httpx2.post(url, content=b"{}")
+                HTTP.post(url, content=b"{}")
                 break
             except httpx2.ConnectError:
                 time.sleep(0.1)
