@@ -77,6 +77,28 @@ def reset(data: Path, auto_approve: bool) -> int:
     return Exit.OK
 
 
+@command.command("deliveries")
+@data_option
+@click.option(
+    "--last", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many are shown."
+)
+def deliveries(data: Path, last: int) -> int:
+    """Show what was sent to webhooks: delivery, event, URL, attempts, and the last answer."""
+    from lbstack.render.words import safe
+    from lbstack.sandbox.events import newest
+    from lbstack.sandbox.seed import open_store
+
+    store = open_store(data)
+    try:
+        for row in newest(store, last):
+            answer = row["responseCode"] or row["error"] or "not sent yet"
+            line = f"{row['id']}  {row['event']}  {row['url']}  {row['attempts']}  {row['status']}: {answer}"
+            click.echo(safe(line))
+    finally:
+        store.close()
+    return Exit.OK
+
+
 @command.group("aws")
 def aws() -> None:
     """The AWS that the sandbox looks at when it validates access to buckets."""

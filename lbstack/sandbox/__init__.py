@@ -10,5 +10,6 @@ The line is *HTTP → schema → kind → store*:
 ``store``       SQLite: transactions, and the ledger of every mutation that was carried out
 ``seed``        what a fresh workspace holds
 ``world``       what happens to a workspace without the API: invites are accepted, keys are made
+``deliveries``  what webhooks hear of, really sent
 ``server``      the same application on a loopback port
 """

@@ -25,6 +25,7 @@ from lbstack.sandbox.bodies import Asked, asked, json_body
 from lbstack.sandbox.conditions import Conditions
 from lbstack.sandbox.context import Context
 from lbstack.sandbox.contract import Reply, RestCall, Route
+from lbstack.sandbox.deliveries import Sender
 from lbstack.sandbox.errors import NotAuthenticatedError, ServiceError
 from lbstack.sandbox.jobs import Worker
 from lbstack.sandbox.kinds import KINDS
@@ -65,17 +66,20 @@ class Sandbox:
         self.engine = Engine()
         jobs = {name: job for kind in KINDS for name, job in kind.jobs.items()}
         self.worker = Worker(store, jobs, conditions)
+        self.sender = Sender(store, conditions)
         self.requests = 0
         self._pool = ThreadPoolExecutor(threads, "sandbox request") if threads else None
 
     def start(self) -> None:
-        """Begin with the jobs that are left from before."""
+        """Begin with the jobs and deliveries that are left from before."""
+        self.sender.start()
         if self._pool:
             self.worker.start()
 
     def stop(self) -> None:
         """Finish what is under way."""
         self.worker.stop()
+        self.sender.stop()
         if self._pool:
             self._pool.shutdown()
 

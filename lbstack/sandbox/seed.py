@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lbstack.sandbox import files, jobs
+from lbstack.sandbox import events, files, jobs
 from lbstack.sandbox.kinds import KINDS
 from lbstack.sandbox.kinds.api_key import add_key
 from lbstack.sandbox.people import join
@@ -18,7 +18,8 @@ ADMIN_EMAIL = "admin@sandbox.example"
 
 def open_store(data: Path | None = None, seed: int | None = None) -> Store:
     """Open the workspace in ``data`` (a folder, a database file, or None for memory), seeding a fresh one."""
-    tables = [*files.TABLES, *jobs.TABLES, *(statement for kind in KINDS for statement in kind.tables)]
+    own = (*files.TABLES, *jobs.TABLES, *events.TABLES)
+    tables = [*own, *(statement for kind in KINDS for statement in kind.tables)]
     store = Store(None if data is None else database_file(data), tables, seed)
     with store.transaction():
         if store.value("SELECT count(*) FROM organizations") == 0:
