@@ -45,7 +45,7 @@ class Context:
         self.conditions = conditions
         self.organization_id: str = user["organizationId"]
         self._now: str | None = None
-        self._touched: list[str] = []
+        self._touched: dict[str, None] = {}  # a set that keeps its order
         self._seen: dict[tuple[str, str], Row | None] = {}
 
     def organization(self) -> Row | None:
@@ -138,16 +138,16 @@ class Context:
     def touch(self, ident: str | None) -> None:
         """Note that the current mutation concerns ``ident``; what was read before is read anew."""
         if ident is not None and ident not in self._touched:
-            self._touched.append(ident)
+            self._touched[ident] = None
         self._seen.clear()
 
     @contextmanager
     def writing(self, op: str, args: Any) -> Iterator[None]:
         """Carry out one mutation: all of it with its ledger row, or nothing."""
-        self._now, self._touched = None, []
+        self._now, self._touched = None, {}
         with self.store.transaction():
             yield
-            self.store.record(op, args, self._touched, self.user["id"], self.now())
+            self.store.record(op, args, list(self._touched), self.user["id"], self.now())
 
 
 Info = GraphQLResolveInfo[Context]

@@ -27,7 +27,7 @@ Params = Sequence[Any] | Mapping[str, Any]
 
 DATABASE_NAME = "sandbox.db"
 FILES_NAME = "sandbox-files"
-_FORMAT = 2
+_FORMAT = 3
 _BUSY_SECONDS = 15.0
 _IDLE_READERS = 8
 _FILE_SUFFIXES = {".db", ".sqlite", ".sqlite3"}

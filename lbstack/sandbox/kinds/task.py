@@ -80,10 +80,10 @@ def complete(context: Context, ident: str, *, result: str | None = None, errors:
     context.change(TASKS, ident, ended)
 
 
-def fail(context: Context, ident: str, message: str) -> None:
-    """End a task that failed; its ``result`` then holds the error as JSON (API reference 2.2)."""
+def fail(context: Context, ident: str, message: str, *, result: str | None = None) -> None:
+    """End a task that failed; its ``result`` then holds the error as JSON, or leads to it (2.2)."""
     told = json.dumps({"error": message})
-    context.change(TASKS, ident, {"status": "FAILED", "result": told, "errors": told})
+    context.change(TASKS, ident, {"status": "FAILED", "result": result or told, "errors": told})
 
 
 @mutation("cancelBulkOperationJob")
