@@ -29,8 +29,10 @@ TABLES = (
     """CREATE TABLE IF NOT EXISTS project_rows (
         place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, organizationId TEXT NOT NULL,
         projectId TEXT NOT NULL, dataRowId TEXT NOT NULL, datasetId TEXT NOT NULL, batchId TEXT, queueId TEXT,
-        priority INTEGER, numberOfLabels INTEGER, overridden INTEGER NOT NULL DEFAULT 0, reservedById TEXT,
-        reservedUntil TEXT, UNIQUE (projectId, dataRowId))""",
+        priority INTEGER, numberOfLabels INTEGER, batchPriority INTEGER, batchLabels INTEGER,
+        overridden INTEGER NOT NULL DEFAULT 0, reservedById TEXT, reservedUntil TEXT,
+        UNIQUE (projectId, dataRowId))""",
+    "CREATE INDEX IF NOT EXISTS project_rows_project ON project_rows (projectId)",
     "CREATE INDEX IF NOT EXISTS project_rows_queue ON project_rows (projectId, queueId, datasetId, batchId)",
     "CREATE INDEX IF NOT EXISTS project_rows_batch ON project_rows (batchId, queueId)",
     "CREATE INDEX IF NOT EXISTS project_rows_data_row ON project_rows (dataRowId)",
@@ -146,22 +148,29 @@ def count_labelled(context: Context, project: str, batches: Sequence[str] | None
     return int(context.store.value(sql, [project, project, json.dumps(list(batches))]))
 
 
+def records(context: Context, project: str, data_row_ids: Sequence[str]) -> list[Row]:
+    """Return what is kept of rows, from now on if not before; those a project does not hold are left out."""
+    ids, first = json.dumps(list(data_row_ids)), queue_id(context, project, LABELING)
+    sql = """SELECT id, datasetId, organizationId FROM data_rows
+        WHERE id IN (SELECT value FROM json_each(?))
+        AND datasetId IN (SELECT datasetId FROM project_datasets WHERE projectId = ?)
+        AND NOT EXISTS (SELECT 1 FROM project_rows WHERE projectId = ? AND dataRowId = data_rows.id)"""
+    fresh = [
+        (context.new_id(), row["organizationId"], project, row["id"], row["datasetId"], first)
+        for row in context.store.rows(sql, [ids, project, project])
+    ]
+    sql = """INSERT INTO project_rows (id, organizationId, projectId, dataRowId, datasetId, queueId)
+        VALUES (?, ?, ?, ?, ?, ?)"""
+    context.store.run_many(sql, fresh)
+    sql = """SELECT * FROM project_rows
+        WHERE projectId = ? AND dataRowId IN (SELECT value FROM json_each(?)) AND (batchId IS NOT NULL
+            OR datasetId IN (SELECT datasetId FROM project_datasets WHERE projectId = ?))"""
+    return context.store.rows(sql, [project, ids, project])
+
+
 def record(context: Context, project: str, data_row_id: str) -> Row | None:
     """Return what is kept of a row that a project holds, from now on if not before; None of another row."""
-    sql = "SELECT * FROM project_rows WHERE projectId = ? AND dataRowId = ?"
-    found = context.store.row(sql, [project, data_row_id])
-    data_row = context.store.row("SELECT * FROM data_rows WHERE id = ?", [data_row_id])
-    if data_row is None or not holds(context, project, data_row):
-        return None
-    if found is None:
-        row = {
-            "id": context.new_id(), "organizationId": data_row["organizationId"], "projectId": project,
-            "dataRowId": data_row_id, "datasetId": data_row["datasetId"],
-            "queueId": queue_id(context, project, LABELING),
-        }  # fmt: skip
-        context.store.insert("project_rows", row)
-        found = context.store.row(sql, [project, data_row_id])
-    return found
+    return next(iter(records(context, project, [data_row_id])), None)
 
 
 def labelled(context: Context, project: str, data_row_id: str) -> None:
@@ -174,23 +183,23 @@ def labelled(context: Context, project: str, data_row_id: str) -> None:
     if row is None or kind not in (LABELING, REWORK):
         return
     if kind == REWORK:
-        move(context, row, queue_id(context, project, REVIEW))
+        move(context, [row], queue_id(context, project, REVIEW))
     elif _enough(context, row):
-        move(context, row, _after_labeling(context, project))
+        move(context, [row], _after_labeling(context, project))
 
 
 def requeue(context: Context, project: str, data_row_id: str) -> None:
     """A label was deleted: its row waits to be labelled again, unless it has all that it needs."""
     row = record(context, project, data_row_id)
     if row is not None and not _enough(context, row):
-        move(context, row, queue_id(context, project, LABELING))
+        move(context, [row], queue_id(context, project, LABELING))
 
 
 def reviewed(context: Context, project: str, data_row_id: str, score: float) -> None:
     """A label was reviewed: rejected (a negative score), its row goes to rework; approved, it is Done."""
     row = record(context, project, data_row_id)
     if row is not None and score:
-        move(context, row, queue_id(context, project, REWORK) if score < 0 else None)
+        move(context, [row], queue_id(context, project, REWORK) if score < 0 else None)
 
 
 def forget(context: Context, data_row_ids: Iterable[str]) -> None:
@@ -204,11 +213,37 @@ def forget_dataset(context: Context, dataset: str) -> None:
     context.store.run("DELETE FROM project_rows WHERE datasetId = ?", [dataset])
 
 
-def move(context: Context, row: Row, queue: str | None) -> None:
-    """Put a row (its record) into a queue, or make it Done with None; whoever reserved it loses it."""
-    context.touch(row["dataRowId"])
-    changes = {"queueId": queue, "reservedById": None, "reservedUntil": None}
-    context.store.update("project_rows", row["id"], changes)
+def move(context: Context, rows: Sequence[Row], queue: str | None) -> None:
+    """Put rows (their records) into a queue, or make them Done with None; who reserved them loses them."""
+    sql = """UPDATE project_rows SET queueId = ?, reservedById = NULL, reservedUntil = NULL
+        WHERE id IN (SELECT value FROM json_each(?))"""
+    context.store.run(sql, [queue, json.dumps([row["id"] for row in rows])])
+
+
+def override(context: Context, project: str, told: Sequence[tuple[str, int, int | None]]) -> int:
+    """Give rows a priority and, where one is told, a number of labels, by data row id; return how many rows.
+
+    What names no row that the project holds is passed over.
+    """
+    rows = {row["dataRowId"]: row["id"] for row in records(context, project, [each[0] for each in told])}
+    changes = [(priority, labels, rows[data_row]) for data_row, priority, labels in told if data_row in rows]
+    sql = """UPDATE project_rows SET priority = ?, overridden = 1,
+        numberOfLabels = coalesce(?, numberOfLabels) WHERE id = ?"""
+    context.store.run_many(sql, changes)
+    return len(rows)
+
+
+def unset(context: Context, project: str, data_row_ids: Sequence[str] | None = None) -> int:
+    """Take back what was overridden, of some rows or of all; return how many had been.
+
+    A row of a batch has its batch's priority again, another one none.
+    """
+    sql = """UPDATE project_rows SET priority = batchPriority, numberOfLabels = batchLabels, overridden = 0
+        WHERE projectId = ? AND overridden"""
+    if data_row_ids is None:
+        return context.store.run(sql, [project])
+    sql += " AND dataRowId IN (SELECT value FROM json_each(?))"
+    return context.store.run(sql, [project, json.dumps(list(data_row_ids))])
 
 
 def sampled(place: int, share: float) -> bool:

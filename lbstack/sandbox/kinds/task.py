@@ -6,10 +6,12 @@ The vendor's client reads them in one way only: among the tasks that a user crea
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lbstack.sandbox.context import Context, Info, mutation, to_one
 from lbstack.sandbox.contract import Kind
+from lbstack.sandbox.jobs import Job, Later, enqueue
 from lbstack.sandbox.kinds.session import the_organization
 from lbstack.sandbox.listing import PAGING, Clause, Table
 from lbstack.sandbox.store import Row
@@ -36,6 +38,7 @@ TASKS = Table(
 
 CANCELABLE = ("adv-upsert-data-rows", "export-data-rows", "send-to-task-queue", "send-to-annotate")
 _RUNNING = "IN_PROGRESS"
+_ROWS_PER_TURN = 4_000
 
 SDL = f"""
 enum TaskStatus {{ IN_PROGRESS COMPLETE CANCELLING CANCELED FAILED }}
@@ -84,6 +87,47 @@ def fail(context: Context, ident: str, message: str, *, result: str | None = Non
     """End a task that failed; its ``result`` then holds the error as JSON, or leads to it (2.2)."""
     told = json.dumps({"error": message})
     context.change(TASKS, ident, {"status": "FAILED", "result": result or told, "errors": told})
+
+
+def over_rows(
+    step: Callable[[Context, Row, list[str]], int],
+    nothing: str,
+    failed: Callable[[Context, Row], None] = lambda context, payload: None,
+) -> Job:
+    """Return the job of a task over many data rows: a few thousand in each transaction, from ``start_rows``.
+
+    ``step(context, payload, ids)`` does it for some of them and returns for how many it could; a task that
+    could for none fails and says ``nothing``. ``failed`` cleans up behind a task that failed.
+    """
+
+    def fails(context: Context, payload: Row, message: str) -> None:
+        fail(context, payload["task"], message)
+        failed(context, payload)
+
+    def run(context: Context, payload: Row, _: Any) -> Later | None:
+        ident, ids = payload["task"], payload["ids"]
+        if not is_running(context, ident):
+            return None
+        done = payload["done"] + step(context, payload, ids[:_ROWS_PER_TURN])
+        rest, total = ids[_ROWS_PER_TURN:], payload["total"]
+        if rest:
+            context.change(TASKS, ident, {"completionPercentage": 100.0 * (total - len(rest)) / total})
+            return Later({**payload, "ids": rest, "done": done})
+        if done:
+            complete(context, ident)
+        else:
+            fails(context, payload, nothing)
+        return None
+
+    return Job(run, failed=fails)
+
+
+def start_rows(context: Context, kind: str, type_: str, name: str, ids: Sequence[str], **payload: Any) -> str:
+    """Begin a task over many data rows, whose job is ``kind``; return its id."""
+    task = begin(context, type_, name)["id"]
+    told = {**payload, "task": task, "ids": list(ids), "total": len(ids), "done": 0}
+    enqueue(context, kind, told)
+    return str(task)
 
 
 @mutation("cancelBulkOperationJob")
