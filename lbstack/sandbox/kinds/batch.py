@@ -24,7 +24,6 @@ _ROWS = "dataRowIds: [ID!]\n  globalKeys: [ID!]\n  priority: Int!"
 _CONSENSUS = "consensusSettings: ConsensusSettingsInput"
 
 SDL = f"""
-enum IdType {{ ID GKEY }}
 enum DeleteBatchLabelsType {{ RequeueData RequeueDataWithLabelAsTemplate }}
 type Batch {{
   id: ID!
