@@ -16,7 +16,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -208,8 +208,11 @@ class Store:
 
     def _connect(self) -> sqlite3.Connection:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        # It holds keys and webhook secrets: created for its owner alone before SQLite sees it.
-        os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
+        # It holds keys and webhook secrets: created for its owner alone before SQLite sees it. One that is
+        # there is not opened: closing it would end every lock that this process has on it, and the next
+        # process to leave would take itself for the last and remove the log that is being written.
+        with suppress(FileExistsError):
+            os.close(os.open(self._file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         conn = sqlite3.connect(
             self._file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )

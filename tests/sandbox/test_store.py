@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,27 @@ def test_ten_thousand_objects_are_listed_in_about_a_second(box: Workspace) -> No
     found = sum(len(box.ask(page, skip=skip)) for skip in range(0, 10_000, 100))
     assert found == 10_000
     assert time.perf_counter() - start < 4  # about 0.5 s on an idle machine
+
+
+def test_what_is_written_after_another_process_came_and_went_is_seen_by_the_next(tmp_path: Path) -> None:
+    script = """if True:
+        import pathlib, sys
+        from lbstack.sandbox.seed import open_store
+        store = open_store(pathlib.Path(sys.argv[1]))
+        print(store.value("SELECT count(*) FROM ledger"))
+        store.close()
+    """
+
+    def visitor() -> int:
+        command = [sys.executable, "-c", script, str(tmp_path)]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    store = open_store(tmp_path)
+    for count in range(1, 4):
+        with ExitStack() as readers:  # a connection more each time
+            for _ in range(count + 1):
+                readers.enter_context(store.snapshot())
+        with store.transaction():
+            store.record("op", {}, [], "somebody", store.mint.now())
+        assert visitor() == count
+    store.close()
