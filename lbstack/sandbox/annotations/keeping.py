@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lbstack.sandbox import events, files, workflow
-from lbstack.sandbox.annotations import agreement, features, printed
+from lbstack.sandbox.annotations import agreement, features, printed, versions
 from lbstack.sandbox.annotations.judge import Judge, prefix
 from lbstack.sandbox.annotations.values import Told
 from lbstack.sandbox.context import Context
@@ -41,6 +41,10 @@ TABLES = (
         list TEXT NOT NULL, annotation TEXT NOT NULL, createdAt TEXT NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS predictions_row ON predictions (dataRowId, projectId)",
     "CREATE INDEX IF NOT EXISTS predictions_import ON predictions (importId)",
+    """CREATE TABLE IF NOT EXISTS annotation_days (
+        organizationId TEXT NOT NULL, creationDate TEXT NOT NULL, image INTEGER NOT NULL,
+        video INTEGER NOT NULL, text INTEGER NOT NULL, updateTime TEXT NOT NULL,
+        PRIMARY KEY (organizationId, creationDate)) WITHOUT ROWID""",
     # A label goes for good with its data row, whoever deletes that: nothing may be left of it.
     """CREATE TRIGGER IF NOT EXISTS label_is_gone AFTER DELETE ON labels BEGIN
         DELETE FROM benchmarks WHERE labelId = OLD.id; DELETE FROM label_features WHERE labelId = OLD.id;
@@ -48,6 +52,9 @@ TABLES = (
     """CREATE TRIGGER IF NOT EXISTS labelled_row_is_gone AFTER DELETE ON data_rows BEGIN
         DELETE FROM predictions WHERE dataRowId = OLD.id; END""",
 )
+
+_PICTURES = {None, "IMAGE", "TMS_GEO", "TMS_SIMPLE", "DICOM", "POINT_CLOUD"}
+_MOVING = {"VIDEO", "AUDIO"}
 
 
 def judge_for(context: Context, project: Row, data_row: Row, roots: features.Level | None = None) -> Judge:
@@ -83,6 +90,8 @@ def add(
     context.insert("labels", row)
     _use(context, ident, printed.used(annotations) | (also_used or set()))
     context.store.update("projects", project["id"], {"lastActivityTime": now})
+    _count(context, data_row["mediaType"] or project["allowedMediaType"], printed.count(annotations))
+    versions.record(context, row, "SUBMITTED", stage=versions.stage(context, project["id"], data_row["id"]))
     workflow.labelled(context, project["id"], data_row["id"])
     return _settled(context, ident, "LABEL_CREATED")
 
@@ -96,6 +105,8 @@ def change(
     context.store.update("labels", label["id"], changes)
     context.store.run("DELETE FROM label_features WHERE labelId = ?", [label["id"]])
     _use(context, label["id"], printed.used(annotations) | (also_used or set()))
+    stage = versions.stage(context, label["projectId"], label["dataRowId"])
+    versions.record(context, {**label, **changes}, "SAVED", stage=stage)
     return _settled(context, label["id"], "LABEL_UPDATED")
 
 
@@ -136,6 +147,18 @@ def predict(context: Context, project: str, data_row: str, import_: str | None, 
 def _use(context: Context, label: str, used: set[str]) -> None:
     sql = "INSERT INTO label_features (labelId, featureSchemaId) VALUES (?, ?)"
     context.store.run_many(sql, [(label, feature) for feature in sorted(used)])
+
+
+def _count(context: Context, media_type: str | None, made: int) -> None:
+    """Add to what was annotated today."""
+    columns = ("image", "video", "text")
+    column = columns[0 if media_type in _PICTURES else 1 if media_type in _MOVING else 2]
+    counts = [made if each == column else 0 for each in columns]
+    now = context.now()
+    sql = """INSERT INTO annotation_days VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+        image = image + excluded.image, video = video + excluded.video, text = text + excluded.text,
+        updateTime = excluded.updateTime"""
+    context.store.run(sql, [context.organization_id, now[:10], *counts, now])
 
 
 def _settled(context: Context, ident: str, event: str) -> Row:

@@ -6,8 +6,10 @@ REST routes. Nothing else in the sandbox lists the kinds.
 
 from lbstack.sandbox.contract import Kind
 from lbstack.sandbox.kinds import (
+    annotation_import,
     api_key,
     asset,
+    assessment,
     attachment,
     batch,
     data_row,
@@ -18,6 +20,7 @@ from lbstack.sandbox.kinds import (
     integration,
     invite,
     label,
+    label_version,
     member,
     metadata,
     model,
@@ -58,6 +61,9 @@ KINDS: tuple[Kind, ...] = (
     label.KIND,
     batch.KIND,
     override.KIND,
+    label_version.KIND,
+    assessment.KIND,
+    annotation_import.KIND,
     member.KIND,
     invite.KIND,
     webhook.KIND,
