@@ -7,9 +7,11 @@ import json
 from typing import Any
 
 import pytest
+from annotation_lines import CREATE_LABELS, GOOD, PNG, POINTS, READ_LABELS, SQUARE, Studio
 from documents import project
-from imports import CREATE_LABELS, GOOD, PNG, POINTS, READ_LABELS, SQUARE, Studio
 from workspace import Workspace
+
+from lbstack.sandbox.annotations import imports
 
 CREATE_MAL = """mutation ($projectId: ID!, $name: String!, $fileUrl: String!) {
   createModelAssistedLabelingPredictionImport(
@@ -36,20 +38,22 @@ def labels(studio: Studio) -> list[Any]:
     return [{**row, "annotations": json.loads(row["annotations"])} for row in rows]
 
 
-@pytest.mark.parametrize("name", sorted(GOOD))
-def test_every_kind_of_annotation_is_imported(studio: Studio, name: str) -> None:
-    made = studio.run([studio.about(GOOD[name], uuid="1")])
-    assert (made["state"], made["progress"]) == ("FINISHED", "100%")
+def test_every_kind_of_annotation_is_imported(studio: Studio) -> None:
     row = {"id": studio.rows[0]}
-    assert studio.lines(made["statusFileUrl"]) == [{"uuid": "1", "dataRow": row, "status": "SUCCESS"}]
-    assert studio.lines(made["errorFileUrl"]) == []
-    (label,) = labels(studio)
-    (annotation,) = label["annotations"]["objects"] + label["annotations"]["classifications"]
-    assert KEPT_AS.get(name, name) in annotation
-    assert len(annotation["feature_id"]) == len(annotation["feature_schema_id"]) == 25
-    assert annotation["name"] == GOOD[name].get("name", "raster-segmentation")
-    shown = json.loads(label["label"])
-    assert len(shown["objects"] + shown["classifications"]) == 1
+    for name, line in GOOD.items():
+        made = studio.run([studio.about(line, uuid="1")], name=name)
+        assert (made["state"], made["progress"]) == ("FINISHED", "100%")
+        told = studio.lines(made["statusFileUrl"])
+        assert told == [{"uuid": "1", "dataRow": row, "status": "SUCCESS"}], name
+        assert studio.lines(made["errorFileUrl"]) == []
+        label = labels(studio)[-1]
+        (annotation,) = label["annotations"]["objects"] + label["annotations"]["classifications"]
+        assert KEPT_AS.get(name, name) in annotation
+        assert len(annotation["feature_id"]) == len(annotation["feature_schema_id"]) == 25
+        assert annotation["name"] == line.get("name", "raster-segmentation")
+        shown = json.loads(label["label"])
+        assert len(shown["objects"] + shown["classifications"]) == 1
+    assert len(labels(studio)) == len(GOOD)
 
 
 def test_nested_answers_are_kept_to_any_depth(studio: Studio) -> None:
@@ -222,20 +226,25 @@ def test_windows_line_ends_a_byte_order_mark_and_blank_lines_are_understood(stud
     assert (made["state"], len(studio.lines(made["statusFileUrl"]))) == ("FINISHED", 2)
 
 
-def test_at_most_five_thousand_annotations_of_one_feature_in_a_row(studio: Studio) -> None:
-    lines = [studio.about(GOOD["point"], uuid=str(place)) for place in range(5001)]
+def test_at_most_five_thousand_annotations_of_one_feature_in_a_row(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert imports.MOST_OF_A_FEATURE == 5000
+    monkeypatch.setattr(imports, "MOST_OF_A_FEATURE", 20)
+    lines = [studio.about(GOOD["point"], uuid=str(place)) for place in range(21)]
     told = studio.lines(studio.run(lines)["errorFileUrl"])
-    assert [each["uuid"] for each in told] == ["5000"]
+    assert [each["uuid"] for each in told] == ["20"]
     assert told[0]["errors"][0]["name"] == "TooManyAnnotations"
 
 
-def test_a_long_import_is_worked_off_in_turns(box: Workspace) -> None:
+def test_a_long_import_is_worked_off_in_turns(box: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "_LINES_A_TURN", 20)
     studio = Studio(box, rows=3)
-    lines = [studio.about(GOOD["point"], place % 3, uuid=str(place)) for place in range(3001)]
+    lines = [studio.about(GOOD["point"], place % 3, uuid=str(place)) for place in range(31)]
     made = studio.run(lines)
     assert made["state"] == "FINISHED"
-    assert [each["uuid"] for each in studio.lines(made["statusFileUrl"])] == [str(n) for n in range(3001)]
-    assert [len(each["annotations"]["objects"]) for each in labels(studio)] == [1001, 1000, 1000]
+    assert [each["uuid"] for each in studio.lines(made["statusFileUrl"])] == [str(n) for n in range(31)]
+    assert [len(each["annotations"]["objects"]) for each in labels(studio)] == [11, 10, 10]
     turns = box.store.value("SELECT count(*) FROM ledger WHERE op = 'job annotation-import'")
     assert turns == 3  # two data rows, one more, the files
     assert box.store.value("SELECT count(*) FROM annotation_import_lines") == 0
