@@ -8,8 +8,8 @@ from lbstack.sandbox.contract import Kind
 from lbstack.sandbox.kinds import (
     annotation_import,
     api_key,
-    asset,
     assessment,
+    asset,
     attachment,
     batch,
     data_row,
