@@ -10,10 +10,11 @@ import mimetypes
 import re
 import shutil
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.error import URLError
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from lbstack.sandbox.errors import MalformedError
 from lbstack.sandbox.hosts import is_loopback
@@ -81,9 +82,11 @@ def find(store: Store, ident: str) -> tuple[Row, Path] | None:
 
 def own(context: Context, url: str) -> tuple[Row, Path] | None:
     """Return the file of this organization that a URL of ours names, whatever port it was served on."""
-    parts = urlsplit(url)
-    match = _OWN_PATH.match(parts.path)
-    if match is None or not (is_loopback(parts.hostname or "") or url.startswith(context.base)):
+    parts = _split(url)
+    match = _OWN_PATH.match(parts.path) if parts else None
+    if parts is None or match is None:
+        return None
+    if not (is_loopback(parts.hostname or "") or url.startswith(context.base)):
         return None
     found = find(context.store, match[1])
     return found if found and found[0]["organizationId"] == context.organization_id else None
@@ -97,19 +100,27 @@ def read(context: Context, url: str) -> bytes:
     found = own(context, url)
     if found:
         return found[1].read_bytes()
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise MalformedError(f"Not a http(s) URL: {url}")
     if not (context.conditions.outbound or is_loopback(parts.hostname)):
         raise MalformedError(f"The sandbox fetches from this machine only, not from {parts.hostname}")
     try:
         with _opener().open(url, timeout=_FETCH_SECONDS) as answer:
             content: bytes = answer.read(_MOST_FETCHED + 1)
-    except (URLError, OSError, ValueError) as error:
+    except (URLError, HTTPException, OSError, ValueError) as error:
         raise MalformedError(f"Failed to fetch {url}: {error}") from None
     if len(content) > _MOST_FETCHED:
         raise MalformedError(f"{url} is larger than {_MOST_FETCHED} bytes")
     return content
+
+
+def _split(url: str) -> SplitResult | None:
+    """Take a URL apart; None when it cannot be one."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

@@ -124,8 +124,7 @@ def _referred(context: Context, url: str) -> tuple[str, str | None, dict[str, An
         try:
             return url, mimetypes.guess_type(urlsplit(url).path)[0], {}
         except ValueError:
-            malformed_if(True, f"Invalid URL: {url}")
-    assert found is not None
+            raise MalformedError(f"Invalid URL: {url}") from None
     row, path = found
     mime = _sniffed(path) or row["contentType"].partition(";")[0].strip().lower()
     known: dict[str, Any] = {"contentLength": row["size"]}

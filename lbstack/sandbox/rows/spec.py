@@ -106,7 +106,7 @@ def plain_item(context: Context, raw: Any) -> Item:
 
 
 def _item(context: Context, payload: Any, which: Callable[[], tuple[str, str]]) -> Item:
-    told: Row = {}
+    told = _echo({})
     try:
         malformed_if(not isinstance(payload, dict), "A data row must be a JSON object with a payload")
         told = _echo(payload)

@@ -59,10 +59,8 @@ def _attached(context: Context) -> Clause:
 
 ATTACHMENTS = Table("attachments", "AssetAttachment", visible=_attached)
 
-# What goes with a row, each statement for a JSON list of row ids; the rows themselves go last.
+# What goes with a row, each statement for a JSON list of row ids; what hangs on labels goes with these.
 _CASCADE = (
-    """DELETE FROM label_features WHERE labelId IN (
-        SELECT id FROM labels WHERE dataRowId IN (SELECT value FROM json_each(?)))""",
     "DELETE FROM labels WHERE dataRowId IN (SELECT value FROM json_each(?))",
     "DELETE FROM attachments WHERE dataRowId IN (SELECT value FROM json_each(?))",
     "DELETE FROM data_row_metadata WHERE dataRowId IN (SELECT value FROM json_each(?))",
