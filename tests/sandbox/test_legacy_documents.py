@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from documents import dataset, ontology, project
+from documents import NEW_ROW, dataset, ontology, project
 from workspace import Workspace
 
 from lbstack.sandbox.roles import BY_NAME
@@ -45,14 +45,32 @@ QUERIES = [
     """mutation CreateWebhook { createWebhook(data:{ project:{ id:"<PROJECT>" },
       url:"https://a.example", secret:"example_secret",
       topics:{ set:[ LABEL_CREATED, LABEL_UPDATED, LABEL_DELETED ] } }){ id } }""",
+    """mutation AppendRowsToDataset { appendRowsToDataset( data:{ datasetId:"<DATASET>",
+      jsonFileUrl:"<URL_TO_JSON_FILE>" } ){ accepted } }""",
+    """mutation UpdateDataRow { updateDataRow( where:{id: "<DATAROW>"} data:{
+      externalId: "<NEW_FILENAME>", rowData: "<NEW_ASSET_URL>" } ){ id } }""",
+    'mutation DeleteDataRows { deleteDataRows (where:{ dataRowIds: ["<DATAROW>"] }){ id deleted } }',
+    """mutation addAssetInfo { createAssetMetadata( data: { dataRowId:"<DATAROW>",
+      metaValue:"https://a.example/left_small.jpg?alt=media", metaType: IMAGE } ) { id } }""",
+    'query getMetadataId { dataRow (where: {id: "<DATAROW>"}) { id metadata { id } } }',
+    """mutation updateAssetInfo { updateAssetMetadata( where:{ id:"<METADATA>" }, data:{
+      metaValue:"https://a.example/lorem-ipsum.txt", metaType: TEXT } ){ id } }""",
+    'mutation removeAssetInfo { deleteAssetMetadata( where:{ id:"<METADATA>" } ){ id } }',
 ]
 
 
 @pytest.mark.parametrize("document", QUERIES)
 def test_a_printed_document_is_answered(box: Workspace, document: str) -> None:
     add = 'mutation { addMembersToOrganization(data: {emails: ["m@x.io"], orgRoleId: "%s"}) { newUserId } }'
+    attach = (
+        'mutation { createAssetMetadata(data: {dataRowId: "%s", metaValue: "x", metaType: TEXT}) { id } }'
+    )
+    row = box.ask(NEW_ROW, d=dataset(box), key=None)["id"]
     ids: dict[str, Any] = {
         "<PROJECT>": project(box),
+        "<DATAROW>": row,
+        "<METADATA>": box.ask(attach % row)["id"],
+        "<URL_TO_JSON_FILE>": "https://a.example/rows.json",
         "<DATASET>": dataset(box),
         "<ONTOLOGY>": ontology(box, "a")["id"],
         "<MEMBER>": box.ask(add % BY_NAME["None"].id)[0]["newUserId"],
