@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route as HttpRoute
 
 from lbstack.sandbox import files
@@ -114,10 +114,11 @@ class Sandbox:
             self.worker.drain()
         return answer
 
-    def _authenticate(self, request: Request) -> Context:
+    def _authenticate(self, request: Request, route: Route | None = None) -> Context:
         base = f"{request.url.scheme}://{request.url.netloc}"
         host = request.client.host if request.client else None
-        return authenticate(self.store, _token(request), base, self.conditions, host)
+        caller = (route and route.caller) or authenticate
+        return caller(self.store, _token(request), base, self.conditions, host)
 
     def rest(self, route: Route) -> Endpoint:
         """Return the endpoint that answers one REST route."""
@@ -136,6 +137,8 @@ class Sandbox:
                 return _say(500, {"message": _UNFORESEEN.message, "code": _UNFORESEEN.code})
             if reply.file is not None:
                 return FileResponse(reply.file, reply.status, _FILE_HEADERS, reply.content_type)
+            if reply.content is not None:
+                return _contents(reply)
             if reply.body is None:
                 return Response(status_code=reply.status)
             return _say(reply.status, reply.body)
@@ -143,7 +146,7 @@ class Sandbox:
         return endpoint
 
     def _rest(self, route: Route, request: Request, body: Any) -> Reply:
-        context = self._authenticate(request)
+        context = self._authenticate(request, route)
         context.require(route.needs)
         call = RestCall({name: str(value) for name, value in request.path_params.items()}, body)
         if route.op is None:
@@ -198,6 +201,12 @@ def _token(request: Request) -> str | None:
 
 def _errors(refusal: ServiceError) -> dict[str, Any]:
     return {"errors": [{"message": refusal.message, "extensions": refusal.extensions}]}
+
+
+def _contents(reply: Reply) -> Response:
+    if isinstance(reply.content, bytes):
+        return Response(reply.content, reply.status, _FILE_HEADERS, reply.content_type)
+    return StreamingResponse(reply.content or (), reply.status, _FILE_HEADERS, reply.content_type)
 
 
 def _say(status: int, body: Any) -> Response:

@@ -5,7 +5,7 @@ A new kind is one file in ``kinds/`` and one line in its registry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from lbstack.sandbox.jobs import Job
 
 if TYPE_CHECKING:
+    from lbstack.sandbox.conditions import Conditions
     from lbstack.sandbox.context import Context
+    from lbstack.sandbox.store import Store
 
 Resolver = Callable[..., Any]
 
@@ -22,12 +24,14 @@ Resolver = Callable[..., Any]
 class Reply:
     """What a REST handler answers: a status, and a body that is sent as JSON (None: no body).
 
-    With ``file`` the body is that file's, of the type ``content_type``.
+    With ``file`` the body is that file's, with ``content`` these bytes or pieces of bytes, of the type
+    ``content_type``.
     """
 
     status: int
     body: Any = None
     file: Path | None = None
+    content: bytes | Iterable[bytes] | None = None
     content_type: str = "application/octet-stream"
 
 
@@ -43,7 +47,8 @@ class RestCall:
 class Route:
     """A REST route under ``/api/v1``, for instance ``Route("DELETE", "/ontologies/{id}", handler, …)``.
 
-    ``under`` puts it elsewhere.
+    ``under`` puts it elsewhere. ``caller(store, token, base, conditions, host)`` says who asks where other
+    tokens than API keys are good too; it refuses as ``authenticate`` does.
     ``op`` names a write: it runs in a transaction and is recorded in the ledger under that name, if
     the caller's role holds the permission ``needs``. Routes are tried in the order they are listed.
     """
@@ -54,6 +59,7 @@ class Route:
     op: str | None = None
     needs: str | None = None
     under: str = "/api/v1"
+    caller: Callable[[Store, str | None, str, Conditions, str | None], Context] | None = None
 
 
 @dataclass(frozen=True)

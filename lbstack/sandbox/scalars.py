@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,10 @@ from starlette.datastructures import UploadFile
 from lbstack.sandbox.ids import print_time
 from lbstack.sandbox.listing import PAGE_SIZE
 
-SDL = "scalar DateTime\nscalar Json\nscalar PageSize\nscalar Upload\n"
+SDL = "scalar DateTime\nscalar Json\nscalar PageSize\nscalar UInt64\nscalar Upload\n"
+
+_UINT64 = re.compile(r"[0-9]{1,20}")
+_MOST_UINT64 = 2**64 - 1
 
 
 def parse_time(value: Any) -> str:
@@ -38,12 +42,29 @@ def parse_page_size(value: Any) -> int:
     return value
 
 
+def parse_uint64(value: Any) -> int:
+    """Return a number of 64 bits without a sign; clients send it as a string (API reference 1.11)."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    elif isinstance(value, str) and _UINT64.fullmatch(value):
+        number = int(value)
+    else:
+        raise GraphQLError("UInt64 must be an integer or a string of digits")
+    if not 0 <= number <= _MOST_UINT64:
+        raise GraphQLError(f"UInt64 must be between 0 and {_MOST_UINT64}, not {number}")
+    return number
+
+
 def _time_literal(node: ValueNode) -> str:
     return parse_time(node.value if isinstance(node, StringValueNode) else None)
 
 
 def _page_size_literal(node: ValueNode) -> int:
     return parse_page_size(int(node.value) if isinstance(node, IntValueNode) else None)
+
+
+def _uint64_literal(node: ValueNode) -> int:
+    return parse_uint64(node.value if isinstance(node, IntValueNode | StringValueNode) else None)
 
 
 def parse_upload(value: Any) -> UploadFile:
@@ -66,6 +87,7 @@ def install(types: dict[str, Any]) -> None:
     for name, parse, literal in (
         ("DateTime", parse_time, _time_literal),
         ("PageSize", parse_page_size, _page_size_literal),
+        ("UInt64", parse_uint64, _uint64_literal),
         ("Json", _same, value_from_ast_untyped),
         ("Upload", parse_upload, _upload_literal),
     ):
