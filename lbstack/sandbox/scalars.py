@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,7 @@ from graphql import GraphQLError, GraphQLScalarType, IntValueNode, StringValueNo
 from graphql.utilities import value_from_ast_untyped
 from starlette.datastructures import UploadFile
 
+from lbstack.sandbox.errors import MalformedError, malformed_if
 from lbstack.sandbox.ids import print_time
 from lbstack.sandbox.listing import PAGE_SIZE
 
@@ -17,6 +19,9 @@ SDL = "scalar DateTime\nscalar Json\nscalar PageSize\nscalar UInt64\nscalar Uplo
 
 _UINT64 = re.compile(r"[0-9]{1,20}")
 _MOST_UINT64 = 2**64 - 1
+_MOST_KEPT = 1_000_000  # characters of one Json value
+
+SDL = "scalar DateTime\nscalar Json\nscalar PageSize\nscalar Upload\n"
 
 
 def parse_time(value: Any) -> str:
@@ -80,6 +85,17 @@ def _upload_literal(node: ValueNode) -> UploadFile:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def kept(value: Any, name: str) -> str:
+    """Return the text that a Json value is kept as; refuse one that could not be written again."""
+    try:
+        text = json.dumps(value, allow_nan=False)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair
+    except (TypeError, ValueError, RecursionError):
+        raise MalformedError(f"{name} is not valid JSON") from None
+    malformed_if(len(text) > _MOST_KEPT, f"{name} is too large")
+    return text
 
 
 def install(types: dict[str, Any]) -> None:

@@ -148,6 +148,18 @@ def count_labelled(context: Context, project: str, batches: Sequence[str] | None
     return int(context.store.value(sql, [project, project, json.dumps(list(batches))]))
 
 
+def count_skipped(context: Context, project: str, batches: Sequence[str] | None = None) -> int:
+    """Return how many of the rows that are Done, or of those of some batches, somebody skipped."""
+    sql = """SELECT count(*) FROM project_rows WHERE projectId = ? AND queueId IS NULL AND EXISTS (
+        SELECT 1 FROM labels JOIN label_types ON label_types.id = typeId
+        WHERE labels.dataRowId = project_rows.dataRowId AND labels.projectId = project_rows.projectId
+        AND deleted = 0 AND name = 'Skipped')"""
+    if batches is None:
+        return int(context.store.value(sql, [project]))
+    sql += " AND batchId IN (SELECT value FROM json_each(?))"
+    return int(context.store.value(sql, [project, json.dumps(list(batches))]))
+
+
 def records(context: Context, project: str, data_row_ids: Sequence[str]) -> list[Row]:
     """Return what is kept of rows, from now on if not before; those a project does not hold are left out."""
     ids, first = json.dumps(list(data_row_ids)), queue_id(context, project, LABELING)

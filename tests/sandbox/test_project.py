@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from documents import ATTACH, NEW_ROW, dataset, labelled, project
+from documents import ATTACH, CONNECT, NEW_ROW, dataset, labelled, ontology, project
 from workspace import Workspace
 
 FIELDS = """id name description createdAt updatedAt setupComplete lastActivityTime autoAuditNumberOfLabels
@@ -50,7 +51,7 @@ def test_consensus_alone_wants_three_labels_of_no_asset(box: Workspace) -> None:
 def test_audit_fields_that_are_given_are_kept(box: Workspace) -> None:
     data = {
         "description": "d",
-        "allowedMediaType": "TMS_GEO",
+        "allowedMediaType": "CONVERSATIONAL",
         "autoAuditPercentage": 0.25,
         "autoAuditNumberOfLabels": 4,
         "isBenchmarkEnabled": True,
@@ -172,16 +173,154 @@ def test_connecting_an_unknown_dataset_changes_nothing(box: Workspace) -> None:
     assert (found["name"], found["datasets"]) == ("step 1", [])
 
 
-def test_model_setup_and_prediction_toggle_can_be_set_and_read(box: Workspace) -> None:
+SETUP = """mutation ($p: ID!) { setProjectModelSetupComplete(where: {id: $p}, data: {modelSetupComplete: true}) {
+  modelSetupComplete } }"""
+
+
+def test_only_a_live_evaluation_completes_its_model_setup(box: Workspace) -> None:
+    live = create(box, editorTaskType="MODEL_CHAT_EVALUATION", allowedMediaType="CONVERSATIONAL")["id"]
+    assert box.ask(SETUP, p=live) == {"modelSetupComplete": True}
+    for kind in (None, "OFFLINE_MODEL_CHAT_EVALUATION", "RESPONSE_CREATION"):
+        code, message = box.refused(SETUP, p=create(box, editorTaskType=kind)["id"])
+        assert code == "OPERATION_NOT_ALLOWED"
+        assert message == "Only live model chat evaluation projects can complete model setup"
+
+
+def test_the_prediction_toggle_can_be_set_and_read(box: Workspace) -> None:
     p = project(box)
-    setup = """mutation ($p: ID!) {
-      setProjectModelSetupComplete(where: {id: $p}, data: {modelSetupComplete: true}) {
-        modelSetupComplete } }"""
-    assert box.ask(setup, p=p) == {"modelSetupComplete": True}
-    show = """mutation ($p: ID!) { project(where: {id: $p}) {
-      showPredictionsToLabelers(show: true) { id showingPredictionsToLabelers } } }"""
-    assert box.ask(show, p=p)["showPredictionsToLabelers"]["showingPredictionsToLabelers"] is True
-    assert box.ask(READ, id=p)["showingPredictionsToLabelers"] is True
+    show = """mutation ($p: ID!, $on: Boolean!) { project(where: {id: $p}) {
+      showPredictionsToLabelers(show: $on) { id showingPredictionsToLabelers } } }"""
+    for on in (True, False):
+        found = box.ask(show, p=p, on=on)["showPredictionsToLabelers"]
+        assert found == {"id": p, "showingPredictionsToLabelers": on}
+        assert box.ask(READ, id=p)["showingPredictionsToLabelers"] is on
+
+
+def rows_in(box: Workspace, dataset: str) -> Any:
+    query = "query ($d: ID!) { dataset(where: {id: $d}) { rowCount dataRows { id rowData } } }"
+    return box.ask(query, d=dataset)
+
+
+LIVE = {"editorTaskType": "MODEL_CHAT_EVALUATION", "allowedMediaType": "CONVERSATIONAL"}
+BATCHES = """query ($p: ID!) { project(where: {id: $p}) {
+  dataRowCount uploadType batches { nodes { size } } taskQueues { dataRowCount } } }"""
+
+
+def test_a_live_evaluation_brings_its_conversations(box: Workspace) -> None:
+    p = create(box, **LIVE, datasetNameOrId="chats", dataRowCount=3, appendToExistingDataset=False)["id"]
+    ((name, d),) = [(each["name"], each["id"]) for each in box.ask("{ datasets { id name } }")]
+    found = rows_in(box, d)
+    assert (name, found["rowCount"], len(found["dataRows"])) == ("chats", 3, 3)
+    assert json.loads(found["dataRows"][0]["rowData"])["draft"] is True
+    project = box.ask(BATCHES, p=p)
+    assert (project["dataRowCount"], project["uploadType"]) == (3, "AUTO")
+    assert project["batches"] == {"nodes": [{"size": 3}]}
+    assert project["taskQueues"][0]["dataRowCount"] == 3
+    create(box, **LIVE, datasetNameOrId=d, appendToExistingDataset=True)
+    assert rows_in(box, d)["rowCount"] == 103
+
+
+@pytest.mark.parametrize(
+    ("code", "data"),
+    [
+        ("RESOURCE_NOT_FOUND", {**LIVE, "datasetNameOrId": "x", "appendToExistingDataset": True}),
+        ("MALFORMED_REQUEST", {**LIVE, "appendToExistingDataset": True}),
+        ("MALFORMED_REQUEST", {**LIVE, "datasetNameOrId": " "}),
+        ("MALFORMED_REQUEST", {**LIVE, "datasetNameOrId": "x", "dataRowCount": 0}),
+        ("MALFORMED_REQUEST", {**LIVE, "datasetNameOrId": "x", "dataRowCount": 10_001}),
+        ("MALFORMED_REQUEST", {"datasetNameOrId": "x"}),
+    ],
+)
+def test_what_cannot_be_generated_leaves_no_project(box: Workspace, code: str, data: Any) -> None:
+    assert box.refused(CREATE, data={"name": "p", **data})[0] == code
+    assert box.ask("{ projects { id } }") == []
+    assert box.ask("{ datasets { id } }") == []
+
+
+CLONE = "mutation ($p: ID!) { cloneProject(data: {projectId: $p}) { id } }"
+
+
+def test_a_clone_has_the_set_up_and_none_of_the_data(box: Workspace) -> None:
+    p, _, _ = labelled(box)
+    box.ask(REVIEW, projectId=p, quotaFactor=0.25)
+    tag = box.ask('mutation { createResourceTag(input: {text: "t", color: "#abcdef"}) { id color } }')
+    assert tag["color"] == "abcdef"
+    put = """mutation ($p: ID!, $t: [String!]) { project(where: {id: $p}) {
+      updateProjectResourceTags(input: {resourceTagIds: $t}) { id } } }"""
+    box.ask(put, p=p, t=[tag["id"]])
+    made = ontology(box, "Damage")["id"]
+    box.ask(CONNECT, p=p, o=made)
+    box.ask(UPDATE, id=p, data={"description": "d", "autoAuditPercentage": 0.5})
+    copy = box.ask(CLONE, p=p)["id"]
+    before, after = box.ask(READ, id=p), box.ask(READ, id=copy)
+    same = ("description", "allowedMediaType", "autoAuditPercentage", "isBenchmarkEnabled", "ontology")
+    assert {key: after[key] for key in same} == {key: before[key] for key in same}
+    assert (after["name"], after["labelCount"], after["datasets"]) == (f"Copy of {before['name']}", 0, [])
+    assert {each["id"] for each in after["taskQueues"]}.isdisjoint(
+        each["id"] for each in before["taskQueues"]
+    )
+    tags = "query ($p: ID!) { project(where: {id: $p}) { resourceTags { text } } }"
+    assert box.ask(tags, p=copy) == {"resourceTags": [{"text": "t"}]}
+    assert box.store.value("SELECT quotaFactor FROM review_queues WHERE projectId = ?", [copy]) == 0.25
+    assert box.refused(CLONE, p=create(box)["id"])[0] == "OPERATION_NOT_ALLOWED"
+
+
+WORKFLOW = "query ($p: ID!) { projectWorkflow(projectId: $p) { projectId config createdAt updatedAt } }"
+SET_WORKFLOW = """mutation ($input: UpdateProjectWorkflowInput!) {
+  updateProjectWorkflow(input: $input) { projectId config createdAt updatedAt } }"""
+
+
+def test_a_project_is_made_with_a_workflow_that_can_be_written(box: Workspace) -> None:
+    p = project(box)
+    found = box.ask(WORKFLOW, p=p)
+    config = found["config"]
+    queues = {each["id"] for each in box.ask(READ, id=p)["taskQueues"]}
+    assert queues < {each["id"] for each in config["nodes"]}
+    config["nodes"].append({"id": "n", "definitionId": "logic", "position": {"x": 1, "y": 2}, "label": "L"})
+    config["edges"].append({"id": "e", "source": config["nodes"][0]["id"], "target": "n"})
+    written = box.ask(SET_WORKFLOW, input={"projectId": p, "config": config, "routeDataRows": []})
+    assert written["config"] == config
+    assert box.ask(WORKFLOW, p=p) == written
+    assert written["createdAt"] == found["createdAt"]
+    copy = box.ask(WORKFLOW, p=box.ask(CLONE, p=p)["id"])["config"]
+    assert len(copy["nodes"]) == 6
+    assert queues.isdisjoint(each["id"] for each in copy["nodes"])
+
+
+NODE = {"id": "n", "definitionId": "initial_labeling_task"}
+REWORK = {"id": "r", "definitionId": "initial_rework_task"}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        [],
+        {},
+        {"nodes": 1, "edges": []},
+        {"nodes": [1], "edges": []},
+        {"nodes": [NODE], "edges": []},
+        {"nodes": [NODE, NODE, REWORK], "edges": []},
+        {"nodes": [NODE, REWORK, {"id": "x", "definitionId": "nonsense"}], "edges": []},
+        {"nodes": [NODE, REWORK, {"id": "x", "definitionId": []}], "edges": []},
+        {"nodes": [NODE, REWORK, {"id": [], "definitionId": "done"}], "edges": []},
+        {"nodes": [NODE, REWORK], "edges": [{"source": "n", "target": "nowhere"}]},
+        {"nodes": [NODE, REWORK], "edges": [{"source": {}, "target": "n"}]},
+        {"nodes": [NODE, REWORK], "edges": [], "more": "x" * 1_000_001},
+    ],
+    ids=lambda config: str(config)[:50],
+)
+def test_what_is_no_workflow_is_refused(box: Workspace, config: Any) -> None:
+    p = project(box)
+    code, _ = box.refused(SET_WORKFLOW, input={"projectId": p, "config": config})
+    assert code == ("BAD_USER_INPUT" if config is None else "MALFORMED_REQUEST")
+
+
+def test_an_infinity_in_a_literal_is_refused(box: Workspace) -> None:
+    text = """mutation { updateProjectWorkflow(input: {projectId: "%s", config: {
+      nodes: [{id: "n", definitionId: "initial_labeling_task", x: 1e999},
+        {id: "r", definitionId: "initial_rework_task"}], edges: []}}) { config } }"""
+    assert box.refused(text % project(box))[0] == "MALFORMED_REQUEST"
 
 
 REVIEW = """mutation ($projectId: ID!, $quotaFactor: Float!) {

@@ -1,17 +1,21 @@
-"""Projects: create with their quality mode, update, delete (API reference 1.3 and 6.3)."""
+"""Projects: create with their quality mode, update, clone, delete (API reference 1.3 and 6.3)."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from lbstack.sandbox import evaluation
 from lbstack.sandbox.context import Context, Info, by_id, every, mutation, to_one
 from lbstack.sandbox.contract import Kind
 from lbstack.sandbox.errors import NotAllowedError, malformed_if
 from lbstack.sandbox.kinds.attachment import change_datasets, has_rows
 from lbstack.sandbox.kinds.editor import change_frontend, change_ontology
 from lbstack.sandbox.kinds.label import count_labels
+from lbstack.sandbox.kinds.project_workflow import add_workflow, copy_workflow
 from lbstack.sandbox.kinds.queue import add_task_queues
+from lbstack.sandbox.kinds.review import copy_review
 from lbstack.sandbox.kinds.session import the_organization
+from lbstack.sandbox.kinds.tag import put_on, tags_of
 from lbstack.sandbox.listing import PAGING
 from lbstack.sandbox.roles import MANAGE_PROJECTS
 from lbstack.sandbox.store import Row
@@ -41,6 +45,11 @@ _CONSENSUS = {
     "isConsensusEnabled": True,
 }  # fmt: skip
 _QUALITY = ("isBenchmarkEnabled", "isConsensusEnabled")
+_CLONED = (
+    "description", "allowedMediaType", "editorTaskType", "autoAuditNumberOfLabels", "autoAuditPercentage",
+    "isBenchmarkEnabled", "isConsensusEnabled", "showingPredictionsToLabelers", "ontologyId",
+    "labelingFrontendId",
+)  # fmt: skip
 _NOT_NULL = ("name", "autoAuditNumberOfLabels", "autoAuditPercentage", "allowedMediaType")
 
 _PLAIN_FIELDS = """
@@ -101,6 +110,7 @@ input ProjectUpdateInput {{
   labelingFrontend: OneRelationInput
   ontology: OneRelationInput
 }}
+input CloneProjectInput {{ projectId: ID! }}
 input ProjectModelSetupInput {{ modelSetupComplete: Boolean! }}
 "The actions on one project: what the mutation root's ``project`` returns."
 type ProjectActions {{
@@ -115,6 +125,7 @@ extend type Mutation {{
   createProject(data: ProjectCreateInput!): Project
   updateProject(where: WhereUniqueIdInput!, data: ProjectUpdateInput!): Project
   setProjectModelSetupComplete(where: WhereUniqueIdInput!, data: ProjectModelSetupInput!): Project
+  cloneProject(data: CloneProjectInput!): Project
   project(where: WhereUniqueIdInput!): ProjectActions
 }}
 extend type Organization {{ projects(where: ProjectWhereInput, {PAGING}): [Project!] }}
@@ -134,9 +145,38 @@ def _create(_: Any, info: Info, data: Row) -> Row:
     for key in ("datasetNameOrId", "appendToExistingDataset"):
         row.pop(key, None)
     _check(row)
-    project = context.find(PROJECTS, context.create(PROJECTS, row)["id"])
+    generated = evaluation.check(given)
+    project = _made(context, row)
+    if generated:
+        evaluation.fill(context, project, generated)
+    return context.find(PROJECTS, project["id"])
+
+
+def _made(context: Context, row: Row) -> Row:
+    """Make a project with all that every project has."""
+    project = context.create(PROJECTS, row)
     add_task_queues(context, project["id"])
+    add_workflow(context, project["id"])
     return project
+
+
+@mutation("cloneProject", MANAGE_PROJECTS)
+def _clone(_: Any, info: Info, data: Row) -> Row:
+    """Copy a project's set-up, without what it labels: data rows, batches, labels, people and webhooks.
+
+    Ontology, front end, tags, review step and workflow go along; the copy must still be set up.
+    """
+    context = info.context
+    project = context.find(PROJECTS, data["projectId"])
+    unknown = project["allowedMediaType"] in (None, "UNKNOWN", "UNSUPPORTED")
+    if unknown:
+        raise NotAllowedError("A project of an unknown media type cannot be cloned")
+    row = {key: project[key] for key in _CLONED}
+    made = _made(context, {**row, "name": f"Copy of {project['name']}"})
+    put_on(context, made["id"], tags_of(context, project["id"]))
+    copy_review(context, project["id"], made["id"])
+    copy_workflow(context, project["id"], made["id"])
+    return context.find(PROJECTS, made["id"])
 
 
 @mutation("updateProject", MANAGE_PROJECTS)
@@ -183,8 +223,11 @@ def _check(data: Row) -> None:
 
 @mutation("setProjectModelSetupComplete", MANAGE_PROJECTS)
 def _set_model_setup(_: Any, info: Info, where: Row, data: Row) -> Row:
+    """Say that the models of a live chat evaluation are chosen; no other project has any to choose."""
     context = info.context
     project = context.find(PROJECTS, where["id"])
+    if project["editorTaskType"] != evaluation.LIVE:
+        raise NotAllowedError("Only live model chat evaluation projects can complete model setup")
     return context.change(PROJECTS, project["id"], data)
 
 
@@ -203,6 +246,7 @@ KIND = Kind(
         "Mutation": {
             "createProject": _create,
             "updateProject": _update,
+            "cloneProject": _clone,
             "setProjectModelSetupComplete": _set_model_setup,
             "project": by_id(PROJECTS),
         },

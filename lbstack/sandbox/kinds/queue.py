@@ -91,7 +91,10 @@ def _asked_batches(project: str, search: Row) -> list[str] | None:
 
 
 def _state_counts(project: Row, info: Info, batchIds: list[str] | None = None) -> list[Row]:  # noqa: N803
-    """Count the rows in each state; batches that are unknown or another project's hold none."""
+    """Count the rows in each state; batches that are unknown or another project's hold none.
+
+    A row is in one state, beside Labeled and All.
+    """
     context, ident = info.context, project["id"]
     malformed_if(batchIds is not None and len(batchIds) > _MOST_BATCHES, f"At most {_MOST_BATCHES} batches")
     counts = workflow.counts(context, ident, batchIds)
@@ -99,9 +102,10 @@ def _state_counts(project: Row, info: Info, batchIds: list[str] | None = None) -
     states = dict.fromkeys((workflow.LABELING, workflow.REVIEW, workflow.REWORK, None), 0)
     for queue, count in counts.items():
         states[types.get(queue or "")] += count
+    skipped = workflow.count_skipped(context, ident, batchIds)
     told = {
         "Unlabeled": states[workflow.LABELING], "InReview": states[workflow.REVIEW],
-        "InRework": states[workflow.REWORK], "Done": states[None], "Skipped": 0,
+        "InRework": states[workflow.REWORK], "Done": states[None] - skipped, "Skipped": skipped,
         "Labeled": workflow.count_labelled(context, ident, batchIds), "All": sum(states.values()),
     }  # fmt: skip
     return [{"state": state, "count": count} for state, count in told.items()]

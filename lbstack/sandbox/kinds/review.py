@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lbstack.sandbox.context import Info, mutation
+from lbstack.sandbox.context import Context, Info, mutation
 from lbstack.sandbox.contract import Kind
 from lbstack.sandbox.errors import NotFoundError, malformed_if
 from lbstack.sandbox.roles import MANAGE_PROJECTS
@@ -39,6 +39,15 @@ def _upsert(_: Any, info: Info, where: Row, data: Row) -> Row:
         return {"id": found}
     row = {"id": context.new_id(), "projectId": project["id"], "quotaFactor": factor}
     return context.insert("review_queues", {**row, "createdAt": now, "updatedAt": now})
+
+
+def copy_review(context: Context, project: str, copy: str) -> None:
+    """Let a new project review as much as another does."""
+    sql = "SELECT quotaFactor FROM review_queues WHERE projectId = ?"
+    factor = context.store.value(sql, [project])
+    if factor is not None:
+        now, row = context.now(), {"id": context.new_id(), "projectId": copy, "quotaFactor": factor}
+        context.insert("review_queues", {**row, "createdAt": now, "updatedAt": now})
 
 
 @mutation("deleteReviewQueue", MANAGE_PROJECTS)

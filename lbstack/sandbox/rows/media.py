@@ -106,7 +106,7 @@ def printed(value: Any) -> str:
 def _structured(value: Any, text: str) -> tuple[str, str | None, dict[str, Any]]:
     """JSON: a conversation, tiles, a document with its text layer, or just JSON."""
     told = value if isinstance(value, dict) else {}
-    if told.get("type") == _CONVERSATION or isinstance(told.get("messages"), list):
+    if str(told.get("type", "")).startswith(_CONVERSATION) or isinstance(told.get("messages"), list):
         return text, _CONVERSATION, {}
     document = told.get("pdf_url") or told.get("pdfUrl")
     if isinstance(document, str):
