@@ -12,6 +12,7 @@ from test_workflow import states
 from workspace import Workspace
 
 from lbstack.sandbox import batches
+from lbstack.sandbox.kinds import task
 
 FIELDS = "id name size createdAt updatedAt consensusSettingsJson createdBy { email }"
 CREATE = f"""mutation ($p: ID!, $input: CreateBatchInput!) {{ project(where: {{id: $p}}) {{
@@ -177,21 +178,31 @@ def test_a_batch_is_found_by_its_id(box: Workspace) -> None:
     create(box, p, [one], "one")
     batch = create(box, p, [two], "two")["batch"]
     assert listed(box, p, where={"id": batch["id"]})["nodes"] == [batch]
-    assert box.ask(f"query ($b: ID!) {{ batch(where: {{id: $b}}) {{ {FIELDS} }} }}", b=batch["id"]) == batch
 
 
 def test_a_batch_is_filled_by_a_task(box: Workspace) -> None:
     p, rows = project(box), rows_of(box, 3, "k")
     batch = box.ask(EMPTY, p=p, input={"name": "big"})["createEmptyBatch"]["id"]
     told = {"batchId": batch, "dataRowIds": [], "globalKeys": ["k0", "k1", "k2"], "priority": 1}
-    task = box.ask(ADD, p=p, input=told)["addDataRowsToBatchAsync"]["taskId"]
-    found = box.ask(TASK, id=task)
+    found = box.ask(TASK, id=box.ask(ADD, p=p, input=told)["addDataRowsToBatchAsync"]["taskId"])
     assert (found["status"], found["type"]) == ("COMPLETE", "add-data-rows-to-batch")
     assert listed(box, p)["nodes"][0]["size"] == 3
     told = {"batchId": batch, "dataRowIds": rows, "priority": 1}
     found = box.ask(TASK, id=box.ask(ADD, p=p, input=told)["addDataRowsToBatchAsync"]["taskId"])
     assert found["status"] == "FAILED"
     assert json.loads(found["result"]) == {"error": "No valid data rows to add to project"}
+
+
+def test_a_task_goes_on_until_all_rows_are_in(box: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task, "_ROWS_PER_TURN", 2)
+    p, rows = project(box), rows_of(box, 5)
+    create(box, p, rows[:2], "before")
+    told = {"batchNamePrefix": "part", "dataRowIds": rows, "priority": 2}
+    (started,) = box.ask(MANY, p=p, input=told)["createBatches"]["tasks"]
+    assert box.ask(TASK, id=started["taskId"])["status"] == "COMPLETE"
+    assert [each["size"] for each in listed(box, p)["nodes"]] == [2, 3]
+    turns = [entry for entry in box.store.ledger() if entry["op"] == "job add-data-rows-to-batch"]
+    assert len(turns) == 3
 
 
 def test_many_batches_are_named_by_number_and_hold_no_more_than_they_may(

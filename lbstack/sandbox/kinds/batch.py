@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lbstack.sandbox import batches
 from lbstack.sandbox.annotations import keeping
 from lbstack.sandbox.batches import BATCHES
-from lbstack.sandbox.context import Context, Info, by_id, mutation, to_one
+from lbstack.sandbox.context import Context, Info, mutation, to_one
 from lbstack.sandbox.contract import Kind
 from lbstack.sandbox.errors import MalformedError, NotAllowedError, malformed_if
 from lbstack.sandbox.kinds import task
@@ -67,7 +67,6 @@ input CreateBatchesFromDatasetInput {{
   {_CONSENSUS}
 }}
 input DeleteBatchLabelsInput {{ type: DeleteBatchLabelsType! }}
-extend type Query {{ batch(where: WhereUniqueIdInput!): Batch }}
 extend type Project {{ batches(where: BatchWhereInput, after: String, first: PageSize): BatchPage! }}
 extend type ProjectActions {{
   createBatchV2(input: CreateBatchInput!): CreatedBatch
@@ -222,7 +221,6 @@ KIND = Kind(
     SDL,
     batches.TABLES,
     {
-        "Query": {"batch": by_id(BATCHES)},
         "Project": {"batches": _page},
         "ProjectActions": {
             "createBatchV2": _create,

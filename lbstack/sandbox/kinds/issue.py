@@ -133,7 +133,8 @@ def _create(_: Any, info: Info, data: Row) -> Row:
     sql = "SELECT coalesce(max(number), 0) + 1 FROM issues WHERE projectId = ?"
     row = {"projectId": project["id"], "dataRowId": data_row["id"], "status": "Open"}
     row |= {"number": context.store.value(sql, [project["id"]])}
-    return context.create(ISSUES, {**row, **_told(context, project["id"], data_row["id"], data)})
+    told = _told(context, project["id"], data_row["id"], data)
+    return context.find(ISSUES, context.create(ISSUES, {**row, **told})["id"])
 
 
 def _told(context: Context, project: str, data_row: str, data: Row) -> Row:
