@@ -21,8 +21,6 @@ _UINT64 = re.compile(r"[0-9]{1,20}")
 _MOST_UINT64 = 2**64 - 1
 _MOST_KEPT = 1_000_000  # characters of one Json value
 
-SDL = "scalar DateTime\nscalar Json\nscalar PageSize\nscalar Upload\n"
-
 
 def parse_time(value: Any) -> str:
     """Return an ISO 8601 time with zone, fraction or none, in the one form times are stored in."""
