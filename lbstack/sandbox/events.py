@@ -37,7 +37,8 @@ _LISTENERS = """SELECT rowid AS place, id FROM webhooks
         AND EXISTS (SELECT 1 FROM json_each(topics) WHERE value = :event)"""
 _WHO = f"{_LISTENERS.format('= :project')} UNION ALL {_LISTENERS.format('IS NULL')} ORDER BY place"
 
-_NEWEST = """SELECT d.id, d.event, w.url, d.status, d.attempts, n.responseCode, n.error FROM deliveries d
+_NEWEST = """SELECT d.id, d.event, coalesce(n.url, w.url) AS url, d.status, d.attempts, n.responseCode, n.error
+    FROM deliveries d
     LEFT JOIN webhooks w ON w.id = d.webhookId
     LEFT JOIN notifications n
         ON n.place = (SELECT max(place) FROM notifications WHERE deliveryId = d.id)
@@ -62,7 +63,8 @@ def tell(context: Context, event: str, project: str, body: Row) -> None:
 def newest(store: Store, count: int) -> list[Row]:
     """Return the newest deliveries, oldest first: ``id event url status attempts responseCode error``.
 
-    The last two are of the last attempt; both are None before the first.
+    The last two are of the last attempt, both None before the first; the URL is where that went, or where
+    the first is going to.
     """
     rows = store.rows(_NEWEST, [count])[::-1]
     return [{**row, "url": without_password(row["url"] or "")} for row in rows]
