@@ -37,7 +37,8 @@ _LISTENERS = """SELECT rowid AS place, id FROM webhooks
         AND EXISTS (SELECT 1 FROM json_each(topics) WHERE value = :event)"""
 _WHO = f"{_LISTENERS.format('= :project')} UNION ALL {_LISTENERS.format('IS NULL')} ORDER BY place"
 
-_NEWEST = """SELECT d.id, d.event, coalesce(n.url, w.url) AS url, d.status, d.attempts, n.responseCode, n.error
+_NEWEST = """
+    SELECT d.id, d.event, coalesce(n.url, w.url) AS url, d.status, d.attempts, n.responseCode, n.error
     FROM deliveries d
     LEFT JOIN webhooks w ON w.id = d.webhookId
     LEFT JOIN notifications n
