@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from documents import labelled
 from receivers import PATIENCE, Receiver, receiving
+from workspace import Workspace
 
 from lbstack.sandbox import deliveries, events, hosts, posting
 from lbstack.sandbox.conditions import Conditions
@@ -138,6 +140,22 @@ def test_nobody_is_told_of_what_was_rolled_back(store: Store) -> None:
         events.tell(context, "LABEL_CREATED", "p", BODY)
         raise ZeroDivisionError
     assert told(store) == []
+
+
+def test_what_becomes_of_a_label_is_told(box: Workspace) -> None:
+    hook(box.store, "http://127.0.0.1:1")
+    p, row, label = labelled(box, question="no")
+    update = (
+        "mutation ($id: ID!, $label: String!) { updateLabel(where: {id: $id}, data: {label: $label}) { id } }"
+    )
+    box.ask(update, id=label, label=json.dumps({"question": "yes"}))
+    box.ask("mutation ($id: ID!) { deleteLabels(labelIds: [$id]) { id } }", id=label)
+    assert [each["event"] for each in told(box.store)] == list(LABEL_EVENTS)
+    bodies = [json.loads(each["body"]) for each in told(box.store)]
+    assert [json.loads(body["label"])["question"] for body in bodies] == ["no", "yes", "yes"]
+    for body in bodies:
+        assert (body["id"], body["project"]["id"], body["dataRow"]["id"]) == (label, p, row)
+        assert body["dataRow"]["rowData"] == "https://a.example/1.jpg"
 
 
 def test_it_does_not_look_at_every_webhook_or_delivery(store: Store) -> None:
