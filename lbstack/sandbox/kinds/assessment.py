@@ -9,7 +9,7 @@ from typing import Any
 
 from lbstack.sandbox import events, workflow
 from lbstack.sandbox.annotations import agreement, keeping, versions
-from lbstack.sandbox.context import Context, Info, mutation, to_one
+from lbstack.sandbox.context import Context, Info, by_id, mutation, to_one
 from lbstack.sandbox.contract import Kind
 from lbstack.sandbox.errors import ConflictError, NotFoundError, malformed_if
 from lbstack.sandbox.kinds.label import LABELS
@@ -79,6 +79,10 @@ extend type Project {{
   reviews(where: ReviewWhereInput, {PAGING}): [Review!]
   benchmarks({PAGING}): [Benchmark!]
   reviewMetrics: ReviewMetrics
+}}
+extend type Query {{
+  review(where: WhereUniqueIdInput!): Review
+  benchmark(where: WhereUniqueIdInput!): Benchmark
 }}
 extend type Mutation {{
   createReview(data: ReviewCreateInput!): Review
@@ -221,6 +225,7 @@ KIND = Kind(
     SDL,
     TABLES,
     {
+        "Query": {"review": by_id(REVIEWS), "benchmark": by_id(BENCHMARKS)},
         "Mutation": {
             "createReview": _create_review,
             "updateReview": _update_review,
