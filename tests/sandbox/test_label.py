@@ -8,6 +8,9 @@ from typing import Any
 from documents import ATTACH, CONNECT, NEW_LABEL, NEW_ONTOLOGY, NEW_ROW, dataset, project
 from workspace import Workspace
 
+from lbstack.sandbox.annotations.agreement import SKIPPED, SUBMITTED
+from lbstack.sandbox.roles import BY_NAME
+
 DAMAGE = {
     "tools": [
         {"tool": "polygon", "name": "Tooth", "classifications": [
@@ -28,6 +31,8 @@ READ = """query ($id: ID!) { label(where: {id: $id}) { id label agreement benchm
   isBenchmarkReference secondsToLabel type { id name } } }"""
 UPDATE = """mutation ($id: ID!, $label: String!) {
   updateLabel(where: {id: $id}, data: {label: $label}) { id label updatedAt } }"""
+NEW_REVIEW = """mutation ($score: Float!, $label: ID!, $project: ID!) { createReview(data: {score: $score,
+  label: {connect: {id: $label}}, project: {connect: {id: $project}}}) { id score } }"""
 BULK_DELETE = """mutation BulkDeleteLabels ( $projectId: ID!, $makeTemplates: Boolean = true,
   $labelsWhere: WhereBulkLabelDelete, $first: PageSize, $skip: Int ) {
   project (where: {id: $projectId}) { bulkDeleteLabels ( where: $labelsWhere, makeTemplates: $makeTemplates,
@@ -120,7 +125,10 @@ def test_an_updated_label_says_something_else_and_keeps_the_image_of_a_mask(box:
     found = bench.annotations(label)
     assert found["objects"][0]["mask"] == mask
     assert found["classifications"][0]["radio_answer"]["name"] == "no"
-    assert box.refused(UPDATE, id=label, label="{")[0] == "MALFORMED_REQUEST"
+    deep, deeper = ("[" * levels + "]" * levels for levels in (399, 900))
+    for bad in ("{", "NaN", '{"x": 1e999}', '"\\ud800"', deeper, "9" * 5000):
+        assert box.refused(UPDATE, id=label, label=bad)[0] == "MALFORMED_REQUEST", bad[:9]
+    assert box.ask(UPDATE, id=label, label=deep)["label"] == deep
     assert box.refused(UPDATE, id="nobody", label="{}")[0] == "RESOURCE_NOT_FOUND"
 
 
@@ -155,3 +163,171 @@ def test_labels_of_one_row_are_compared(box: Workspace) -> None:
     assert answer["labelingActivity"]["selectedLabelId"] is None
     box.ask("mutation ($ids: [ID!]!) { deleteLabels(labelIds: $ids) { id deleted } }", ids=[two])
     assert box.ask(READ, id=one)["agreement"] == 0.0
+
+
+FILTERED = """query APIGetPageOfLabels{
+  project(where:{id: "%s"}) {
+    labels(
+      first: 5,
+      where: {
+        createdBy:{id:"%s"},
+        createdAt_lt:"%s",
+        createdAt_gt:"2018-04-01T22:09:21.753Z",
+        type:{id:"%s"}, # Skipped vs Submitted
+        agreement_gt:0,
+        agreement_lt:0.5,
+        dataRow:{
+          dataset:{
+            id:"%s"
+          }
+        }
+      }
+    ){
+      id
+      label
+    }
+  }
+}"""
+PAGE = """query APIGetPageOfLabels($projectId: ID!, $skip: Int!, $first: PageSize!) {
+  project(where:{id: $projectId}) { labels(skip: $skip, first: $first){
+    id label createdBy{ id email } type { id name } secondsToLabel agreement dataRow { id rowData } } } }"""
+NEW_SKIPPED = """mutation ($p: ID!, $r: ID!, $type: ID!) { createLabel(data: {label: "{}", secondsToLabel: 2.5,
+  type: {connect: {id: $type}}, project: {connect: {id: $p}}, dataRow: {connect: {id: $r}}}) { id } }"""
+
+
+def test_the_legacy_filter_works_as_printed(box: Workspace) -> None:
+    bench = Bench(box, rows=2)
+    one, two, three = (
+        bench.label({QUESTION: answer, "Signs": signs})
+        for answer, signs in (("yes", ["crack"]), ("yes", ["crack", "caries"]), ("no", ["caries"]))
+    )
+    alone = bench.label({QUESTION: "yes"}, 1)
+    skipped = box.ask(NEW_SKIPPED, p=bench.project, r=bench.rows[1], type=SKIPPED)["id"]
+    me = box.store.value("SELECT id FROM users")
+    good = {"by": me, "before": "2100-01-01T00:00:00Z", "type": SUBMITTED, "dataset": bench.dataset}
+
+    def found(**change: str) -> list[str]:
+        told = FILTERED % (bench.project, *(good | change).values())
+        return [each["id"] for each in box.ask(told)["labels"]]
+
+    assert found() == [one, three]  # the second agrees by exactly a half
+    assert found(by="nobody") == found(before="2019-01-01T00:00:00Z") == found(dataset="none") == []
+    assert found(type=SKIPPED) == []
+    page = box.ask(PAGE, projectId=bench.project, skip=0, first=100)["labels"]
+    assert [each["id"] for each in page] == [one, two, three, alone, skipped]
+    assert [each["type"]["name"] for each in page] == ["Submitted"] * 4 + ["Skipped"]
+    assert page[4]["secondsToLabel"] == 2.5 and page[4]["agreement"] is None
+    assert page[0]["createdBy"]["id"] == me and page[0]["dataRow"]["id"] == bench.rows[0]
+    assert [each["id"] for each in box.ask(PAGE, projectId=bench.project, skip=3, first=1)["labels"]] == [
+        alone
+    ]
+    assert box.refused(NEW_SKIPPED, p=bench.project, r=bench.rows[1], type="none")[0] == "MALFORMED_REQUEST"
+
+
+def test_webhooks_hear_of_labels_and_read_answers_as_the_legacy_editor_wrote_them(box: Workspace) -> None:
+    bench = Bench(box)
+    box.ask(
+        """mutation ($p: ID!) { createWebhook(data: {project: {id: $p}, url: "http://127.0.0.1:1/x", secret: "s",
+          topics: {set: [LABEL_CREATED, LABEL_UPDATED, LABEL_DELETED, REVIEW_CREATED]}}) { id } }""",
+        p=bench.project,
+    )
+    modern = {"classifications": [{"title": "Image contain tooth damage?", "answer": {"value": "yes"}}]}
+    label = bench.label(modern)
+    box.ask(UPDATE, id=label, label="{}")
+    box.ask(NEW_REVIEW, score=1, label=label, project=bench.project)
+    box.ask("mutation ($ids: [ID!]!) { deleteLabels(labelIds: $ids) { id } }", ids=[label])
+    told = box.store.rows("SELECT event, body FROM deliveries ORDER BY place")
+    events = ["LABEL_CREATED", "LABEL_UPDATED", "REVIEW_CREATED", "LABEL_DELETED"]
+    assert [each["event"] for each in told] == events
+    first, _, review, _ = (json.loads(each["body"]) for each in told)
+    assert json.loads(first["label"]) == {QUESTION: "yes", **modern}
+    assert (first["id"], first["project"]["id"]) == (label, bench.project)
+    assert first["dataRow"]["rowData"] == "https://a.example/1.jpg"
+    assert first["labeler"] == {"email": "admin@sandbox.example"}
+    assert review["review"]["score"] == 1
+
+
+def test_people_who_may_not_label_do_not(box: Workspace) -> None:
+    bench = Bench(box)
+    label = bench.label({QUESTION: "yes"})
+    reader = box.as_role(BY_NAME["Read-only Admin"].id)
+    assert reader.ask(READ, id=label)["id"] == label
+    assert reader.refused(UPDATE, id=label, label="{}")[0] == "AUTHORIZATION_ERROR"
+    assert reader.refused(BULK_DELETE, projectId=bench.project)[0] == "AUTHORIZATION_ERROR"
+    assert reader.refused(NEW_REVIEW, score=1, label=label, project=bench.project)[0] == "AUTHORIZATION_ERROR"
+    stranger = box.stranger()
+    for document in (READ, UPDATE):
+        assert stranger.refused(document, id=label, label="{}")[0] == "RESOURCE_NOT_FOUND"
+
+
+def test_reviews_and_benchmarks_are_refused_where_they_make_no_sense(box: Workspace) -> None:
+    bench = Bench(box)
+    label = bench.label({QUESTION: "yes"})
+    other = project(box, "other")
+    assert box.refused(NEW_REVIEW, score=1, label=label, project=other)[0] == "MALFORMED_REQUEST"
+    assert box.refused(NEW_REVIEW, score=1, label="nobody", project=other)[0] == "RESOURCE_NOT_FOUND"
+    assert box.refused(NEW_REVIEW, score=1e308, label=label, project=bench.project)[0] == "MALFORMED_REQUEST"
+    review = box.ask(NEW_REVIEW, score=0, label=label, project=bench.project)["id"]
+    change = """mutation ($id: ID!, $data: ReviewUpdateInput!) {
+      updateReview(where: {id: $id}, data: $data) { id deleted } }"""
+    for data in ({}, {"deleted": False}, {"score": None}):
+        assert box.refused(change, id=review, data=data)[0] == "MALFORMED_REQUEST"
+    assert box.ask(change, id=review, data={"deleted": True})["deleted"] is True
+    assert box.refused(change, id=review, data={"score": 1})[0] == "RESOURCE_NOT_FOUND"
+    drop = "mutation ($id: ID!) { deleteBenchmark(where: {labelId: $id}) { id } }"
+    assert box.refused(drop, id=label)[0] == "RESOURCE_NOT_FOUND"
+
+
+def test_what_hangs_on_a_label_goes_with_its_data_row(box: Workspace) -> None:
+    bench = Bench(box)
+    label = bench.label({QUESTION: "yes"})
+    box.ask(NEW_REVIEW, score=1, label=label, project=bench.project)
+    box.ask("mutation ($id: ID!) { createBenchmark(data: {labelId: $id}) { id } }", id=label)
+    box.ask("mutation ($ids: [ID!]!) { deleteDataRows(where: {dataRowIds: $ids}) { id } }", ids=bench.rows)
+    for table in ("labels", "reviews", "benchmarks", "label_features"):
+        assert box.store.value(f"SELECT count(*) FROM {table}") == 0, table
+    assert box.refused(READ, id=label)[0] == "RESOURCE_NOT_FOUND"
+
+
+VERSIONS = """query ($where: LabelVersionsWhereInput!, $first: Int, $from: String) {
+  labelVersions(where: $where, first: $first, after: $from) {
+    nodes { id labelId action stage { name } labelJson } nextCursor } }"""
+
+
+def test_versions_are_paged_and_filtered_and_outlive_their_label(box: Workspace) -> None:
+    bench = Bench(box)
+    label = bench.label({QUESTION: "yes"})
+    for answer in ("no", "yes"):
+        box.ask(UPDATE, id=label, label=json.dumps({QUESTION: answer}))
+    box.ask("mutation ($ids: [ID!]!) { deleteLabels(labelIds: $ids) { id } }", ids=[label])
+    where = {"projectId": bench.project, "labelId": label}
+    first = box.ask(VERSIONS, where=where, first=2)
+    assert [each["labelJson"][QUESTION] for each in first["nodes"]] == ["yes", "no"]
+    assert first["nodes"][0]["stage"]["name"] == "Initial labeling task"
+    second = box.ask(VERSIONS, where=where, first=2, **{"from": first["nextCursor"]})
+    assert ([each["action"] for each in second["nodes"]], second["nextCursor"]) == (["SAVED"], None)
+    later = {"createdAfter": "2100-01-01T00:00:00Z"}
+    assert box.ask(VERSIONS, where=where | later)["nodes"] == []
+    assert box.refused(VERSIONS, where=where, first=101)[0] == "MALFORMED_REQUEST"
+    assert box.refused(VERSIONS, where=where, first=1, **{"from": "none"})[0] == "MALFORMED_REQUEST"
+    assert box.stranger().refused(VERSIONS, where=where)[0] == "RESOURCE_NOT_FOUND"
+
+
+def test_annotations_are_counted_by_day_as_printed(box: Workspace) -> None:
+    bench = Bench(box)
+    bench.label({QUESTION: "yes", "Remark": "x"})
+    kept = {"image": 0, "video": 7, "text": 1, "updateTime": "2021-02-09T01:00:00.000Z"}
+    mine = box.store.value("SELECT id FROM organizations")
+    for day in ("2021-02-08", "2021-02-09"):
+        box.store.insert("annotation_days", {"organizationId": mine, "creationDate": day, **kept})
+    printed = """query GetAnnotationCount { annotationCounts (where: {startDate: "2021-02-08",
+      endDate: "2021-02-09"}, orderBy: CREATION_DATE_ASC){ image video text creationDate updateTime } }"""
+    assert box.ask(printed) == [{"creationDate": "2021-02-08", **kept}]
+    every = "{ annotationCounts(orderBy: CREATION_DATE_DESC) { image creationDate } }"
+    today, *others = box.ask(every)
+    assert today["image"] == 2
+    assert [each["creationDate"] for each in others] == ["2021-02-09", "2021-02-08"]
+    assert box.stranger().ask(every) == []
+    wrong = "query ($day: Date) { annotationCounts(where: {startDate: $day}) { image } }"
+    for day in ("2021-13-01", "yesterday", 5, ["2021-02-08"]):
+        assert box.refused(wrong, day=day)[0] == "MALFORMED_REQUEST"

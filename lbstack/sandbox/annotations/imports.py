@@ -17,7 +17,7 @@ from typing import Any
 from lbstack.sandbox import files, workflow
 from lbstack.sandbox.annotations import features, keeping, written
 from lbstack.sandbox.annotations.judge import Judge, value_of
-from lbstack.sandbox.annotations.values import RejectedError, Told, invalid, is_finite, text
+from lbstack.sandbox.annotations.values import RejectedError, Told, invalid, is_sound, text
 from lbstack.sandbox.context import Context
 from lbstack.sandbox.errors import MalformedError
 from lbstack.sandbox.ids import print_time
@@ -55,7 +55,7 @@ def parse(content: bytes) -> list[Told]:
         found = [json.loads(line) for line in lines]
         if b"\\u" in content:  # half a surrogate pair is no text
             json.dumps(found, ensure_ascii=False).encode()
-        good = bool(found) and all(isinstance(each, dict) for each in found) and is_finite(found)
+        good = bool(found) and all(isinstance(each, dict) for each in found) and is_sound(found)
     except (ValueError, RecursionError):
         good = False
     if not good:

@@ -17,6 +17,7 @@ Told = dict[str, Any]
 _LARGEST = 1e12  # far beyond any pixel, second or degree
 _MOST_POINTS = 100_000
 _MOST_PNG = 30_000_000  # characters of base64
+_DEEPEST = 400  # levels of JSON: four for each of the questions an ontology can nest
 _PNG = b"\x89PNG\r\n\x1a\n"
 _UNITS = {"INCHES", "PIXELS", "POINTS", "PERCENT"}
 
@@ -243,10 +244,11 @@ def _message(raw: Told) -> Told:
     }
 
 
-def is_finite(value: Any) -> bool:
-    """Say whether JSON holds no number that JSON cannot print again."""
+def is_sound(value: Any, levels: int = _DEEPEST) -> bool:
+    """Say whether JSON holds no number that JSON cannot print again, and is not nested beyond reason."""
     if isinstance(value, float):
         return math.isfinite(value)
-    if isinstance(value, dict):
-        return all(map(is_finite, value.values()))
-    return all(map(is_finite, value)) if isinstance(value, list) else True
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(is_sound(each, levels - 1) for each in inner)

@@ -15,7 +15,7 @@ from typing import Any
 from lbstack.sandbox import workflow
 from lbstack.sandbox.annotations import keeping, written
 from lbstack.sandbox.annotations.agreement import SKIPPED, SUBMITTED
-from lbstack.sandbox.annotations.values import Told, is_finite
+from lbstack.sandbox.annotations.values import Told, is_sound
 from lbstack.sandbox.context import Context, Info, by_id, mutation, to_one
 from lbstack.sandbox.contract import Kind
 from lbstack.sandbox.errors import malformed_if
@@ -160,7 +160,7 @@ def _read(text: str) -> Any:
     try:
         body = json.loads(text)
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-        good = is_finite(body)
+        good = is_sound(body)
     except (ValueError, RecursionError):
         good = False
     malformed_if(not good, "label must be a JSON string")
