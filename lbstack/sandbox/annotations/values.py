@@ -17,7 +17,7 @@ Told = dict[str, Any]
 _LARGEST = 1e12  # far beyond any pixel, second or degree
 _MOST_POINTS = 100_000
 _MOST_PNG = 30_000_000  # characters of base64
-_DEEPEST = 400  # levels of JSON: four for each of the questions an ontology can nest
+_DEEPEST = 250  # levels of JSON: four for each of the questions an ontology can nest
 _PNG = b"\x89PNG\r\n\x1a\n"
 _UNITS = {"INCHES", "PIXELS", "POINTS", "PERCENT"}
 
