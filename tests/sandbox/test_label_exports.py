@@ -158,6 +158,25 @@ def test_every_kind_of_annotation_has_the_older_shape(box: Workspace) -> None:
     ]  # fmt: skip
 
 
+def test_reviews_and_the_benchmark_are_told(box: Workspace) -> None:
+    made = Labelled(box)
+    label = made.label(ANNOTATIONS)
+    review = """mutation ($l: ID!, $p: ID!) { createReview(data: {score: 1, label: {connect: {id: $l}},
+      project: {connect: {id: $p}}}) { id } }"""
+    ident = box.ask(review, l=label, p=made.project)["id"]
+    box.ask("mutation ($l: ID!) { createBenchmark(data: {labelId: $l}) { id } }", l=label)
+    (entry,) = exported(box, made.project)
+    assert entry["Benchmark ID"] == label
+    (told,) = entry["Reviews"]
+    assert told.pop("createdAt").endswith("Z")
+    by = "admin@sandbox.example"
+    assert told == {"id": ident, "score": 1, "createdBy": by, "labelId": label}
+    (line,) = made.export(includeLabelDetails=True)
+    (told,) = line["projects"][made.project]["labels"][0]["label_details"]["reviews"]
+    assert told.pop("reviewed_at").endswith("+00:00")
+    assert told == {"reviewed_by": by, "score": 1}
+
+
 def test_a_label_that_annotates_nothing_is_told_as_it_was_written(box: Workspace) -> None:
     made = Labelled(box)
     label = made.label()

@@ -143,7 +143,14 @@ class Lines:
             "updated_at": printed(label["updatedAt"]),
             "created_by": self._found.people.get(label["createdById"]),
             "content_last_updated_at": printed(label["updatedAt"]),
-            "reviews": list(self._found.reviews.get(label["id"], ())),
+            "reviews": [self._review(each) for each in self._found.reviews.get(label["id"], ())],
+        }
+
+    def _review(self, review: Row) -> dict[str, Any]:
+        return {
+            "reviewed_at": printed(review["createdAt"]),
+            "reviewed_by": self._found.people.get(review["createdById"]),
+            "score": review["score"],
         }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from lbstack.sandbox import workflow
@@ -35,10 +35,10 @@ class Slice:
     datasets: Mapping[str, str]
     batches: Mapping[str, str]
     activity: Mapping[str, str]
-    attachments: Mapping[str, Sequence[Row]] = field(default_factory=dict)
-    metadata: Mapping[str, Sequence[Row]] = field(default_factory=dict)
-    reviews: Mapping[str, Sequence[Row]] = field(default_factory=dict)
-    benchmarks: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    attachments: Mapping[str, Sequence[Row]]
+    metadata: Mapping[str, Sequence[Row]]
+    reviews: Mapping[str, Sequence[Row]]
+    benchmarks: Mapping[tuple[str, str], str]
 
 
 def read(context: Context, rows: Sequence[Row], projects: Sequence[str] | None) -> Slice:
@@ -47,7 +47,8 @@ def read(context: Context, rows: Sequence[Row], projects: Sequence[str] | None) 
     told = _projects(context, rows, projects)
     labels = _labels(context, ids, list(told))
     standings = {project: workflow.standings(context, project, ids) for project in told}
-    people = {row["createdById"] for row in [*rows, *labels]}
+    reviews = _reviews(context, [label["id"] for label in labels])
+    people = {row["createdById"] for row in [*rows, *labels, *reviews]}
     batches = {each.batch for found in standings.values() for each in found.values() if each.batch}
     return Slice(
         rows,
@@ -60,7 +61,8 @@ def read(context: Context, rows: Sequence[Row], projects: Sequence[str] | None) 
         _activity(context, ids),
         _attachments(context, ids),
         _metadata(context, ids),
-        benchmarks=_benchmarks(context, ids),
+        _grouped(reviews, lambda review: review["labelId"]),
+        _benchmarks(context, ids),
     )
 
 
@@ -121,6 +123,12 @@ def _value(known: metadata.Schemas, row: Row) -> metadata.Value:
     schema, value = known.by_id[row["schemaId"]], json.loads(row["value"])
     option = known.by_id[value].name if schema.kind == metadata.ENUM else None
     return metadata.Value(schema.id, schema.name, schema.kind, value, option)
+
+
+def _reviews(context: Context, labels: Sequence[str]) -> list[Row]:
+    sql = """SELECT * FROM reviews WHERE labelId IN (SELECT value FROM json_each(?)) AND deleted = 0
+        ORDER BY place"""
+    return context.store.rows(sql, [json.dumps(list(labels))])
 
 
 def _benchmarks(context: Context, ids: Sequence[str]) -> dict[tuple[str, str], str]:

@@ -206,6 +206,7 @@ def _review(review: Row, found: Slice) -> Row:
         "score": review["score"],
         "createdAt": review["createdAt"],
         "createdBy": found.people.get(review["createdById"]),
+        "labelId": review["labelId"],
     }
 
 
