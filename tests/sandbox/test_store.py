@@ -129,7 +129,7 @@ def test_a_seeded_workspace_goes_on_counting_after_a_restart(tmp_path: Path) -> 
     assert len(ids) == 4
 
 
-def test_ten_thousand_objects_are_listed_in_about_a_second(box: Workspace) -> None:
+def test_ten_thousand_objects_are_listed_page_by_page(box: Workspace) -> None:
     row = box.store.row("SELECT organizationId, createdById FROM datasets WHERE id = ?", [dataset(box)])
     with box.store.transaction():
         for number in range(9_999):
@@ -137,10 +137,9 @@ def test_ten_thousand_objects_are_listed_in_about_a_second(box: Workspace) -> No
             box.store.insert("datasets", {"id": f"d{number}", "name": "x", **times, **(row or {})})
     page = """query ($skip: Int) { datasets(where: {deleted: false}, skip: $skip, first: 100) {
       id name description rowCount createdAt updatedAt signer { id } } }"""
-    start = time.perf_counter()
-    found = sum(len(box.ask(page, skip=skip)) for skip in range(0, 10_000, 100))
-    assert found == 10_000
-    assert time.perf_counter() - start < 4  # about 0.5 s on an idle machine
+    found = [each["id"] for skip in range(0, 10_000, 100) for each in box.ask(page, skip=skip)]
+    assert len(set(found)) == len(found) == 10_000
+    assert box.ask(page, skip=10_000) == []
 
 
 def test_what_is_written_after_another_process_came_and_went_is_seen_by_the_next(tmp_path: Path) -> None:
