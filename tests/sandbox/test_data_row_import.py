@@ -395,6 +395,9 @@ def test_the_largest_import_is_150_000_rows(box: Workspace) -> None:
     chunks = [[new(d, row_data=f"{c}-{n}") for n in range(15_000)] for c in range(10)]
     task = imported(box, *chunks)
     assert (messages(box, task), count(box, d)) == ([], 150_000)
-    over = manifest(box, *chunks, [new(d, row_data="one too many")], item_count=150_000)
+
+
+def test_an_import_does_not_believe_the_count_it_is_told(box: Workspace) -> None:
+    over = manifest(box, [0] * 150_001, item_count=1)
     failed = box.ask(TASK, id=box.ask(UPSERT, uri=over)["id"])
-    assert "At most 150000 data rows" in failed["errors"]
+    assert (failed["status"], "At most 150000 data rows" in failed["errors"]) == ("FAILED", True)
