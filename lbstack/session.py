@@ -112,6 +112,7 @@ async def open_wire(settings: Settings) -> AsyncIterator[ApiWire]:
         import sqlite3
 
         from lbstack.sandbox.app import create_app
+        from lbstack.sandbox.store import FormatError
         from lbstack.sandbox.world import admin_key
         from lbstack.state.files import make_folder
 
@@ -119,7 +120,7 @@ async def open_wire(settings: Settings) -> AsyncIterator[ApiWire]:
         try:
             app = create_app(Path(HOME))
             key = admin_key(app.state.sandbox.store)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, FormatError) as error:
             raise StateError(
                 f"the sandbox's data in {HOME} cannot be read: {error}", "lbstack sandbox reset begins anew"
             ) from None

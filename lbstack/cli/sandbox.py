@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lbstack.errors import ConfigError, Exit, UsageError
+from lbstack.errors import ConfigError, Exit, StateError, UsageError
 from lbstack.session import HOME, SANDBOX, dumps
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from lbstack.sandbox.server import Served
     from lbstack.sandbox.store import Store
+
+RESET = "`lbstack sandbox reset` empties it and begins anew"
 
 data_option = click.option(
     "--data",
@@ -39,23 +42,67 @@ def command() -> None:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 takes any free port."
 )
-def serve(data: Path, port: int) -> int:
-    """Serve the sandbox on loopback; prints the endpoint and an API key, one a line."""
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where it listens.")
+@click.option(
+    "--allow-remote", is_flag=True, help="Listen on an address that others can reach. They own what is in it."
+)
+@click.option("--faults", is_flag=True, help="Open a control port, on which it can be told to misbehave.")
+@click.option(
+    "--control-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="With --faults; 0 takes any free port.",
+)
+def serve(data: Path, port: int, host: str, allow_remote: bool, faults: bool, control_port: int) -> int:
+    """Serve the sandbox on loopback; prints the endpoint and an API key, one a line.
+
+    With --faults two more lines follow: `control URL` and `token TOKEN`. Requests to the control port
+    carry that token as `Authorization: Bearer TOKEN`.
+    """
+    from lbstack.sandbox.hosts import is_loopback
     from lbstack.sandbox.server import serve as run
 
+    if not allow_remote and not is_loopback(host):
+        raise UsageError(
+            f"{host} is not a loopback address: others could reach the sandbox",
+            "it is no place for real data; give --allow-remote if that is what you want",
+        )
     try:
-        run(data=data, port=port, on_ready=_say_ready)
+        with _readable(data):
+            run(
+                host, port, data, on_served=_say_ready, allow_remote=allow_remote, faults=faults,
+                control_port=control_port,
+            )  # fmt: skip
     except OSError as error:
+        where = f"port {port}" if host == "127.0.0.1" else f"{host}, port {port},"
         raise ConfigError(
-            f"port {port} cannot be used: {error.strerror or error}", "give another --port"
+            f"{where} cannot be used: {error.strerror or error}", "give another --port"
         ) from None
     return Exit.OK
 
 
-def _say_ready(endpoint: str, key: str) -> None:
-    click.echo(endpoint)
-    click.echo(key)
+def _say_ready(served: Served) -> None:
+    click.echo(served.endpoint)
+    click.echo(served.key)
+    if served.control:
+        click.echo(f"control {served.control}")
+        click.echo(f"token {served.token}")
     click.echo("The sandbox is no place for real data. Ctrl-C stops it.", err=True)
+
+
+@contextmanager
+def _readable(data: Path) -> Iterator[None]:
+    """Say what to do about data that this sandbox cannot read."""
+    import sqlite3
+
+    from lbstack.sandbox.store import FormatError
+
+    try:
+        yield
+    except (FormatError, sqlite3.DatabaseError) as error:
+        told = str(error) if isinstance(error, FormatError) else f"{data}: {error}"
+        raise StateError(f"the sandbox's data cannot be read: {told}", RESET) from None
 
 
 @command.command("reset")
@@ -248,7 +295,8 @@ def _store(data: Path) -> Iterator[Store]:
     """The sandbox's data; what it refuses is wrong usage."""
     from lbstack.sandbox.seed import open_store
 
-    store = open_store(data)
+    with _readable(data):
+        store = open_store(data)
     try:
         yield store
     except ValueError as error:

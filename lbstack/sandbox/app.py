@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,10 +21,10 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route as HttpRoute
 
 from lbstack.sandbox import files
-from lbstack.sandbox.bodies import Asked, asked, json_body
+from lbstack.sandbox.bodies import Asked, asked, json_body, rewind
 from lbstack.sandbox.conditions import Conditions
 from lbstack.sandbox.context import Context
-from lbstack.sandbox.contract import Reply, RestCall, Route
+from lbstack.sandbox.contract import EXCHANGE, Reply, RestCall, Route
 from lbstack.sandbox.deliveries import Sender
 from lbstack.sandbox.errors import NotAuthenticatedError, ServiceError
 from lbstack.sandbox.jobs import Worker
@@ -33,6 +33,10 @@ from lbstack.sandbox.kinds.session import authenticate
 from lbstack.sandbox.schema import Answer, Engine
 from lbstack.sandbox.seed import open_store
 from lbstack.sandbox.store import Store
+
+if TYPE_CHECKING:
+    from lbstack.sandbox.faults.exchange import Exchange
+    from lbstack.sandbox.faults.facts import Facts
 
 T = TypeVar("T")
 
@@ -73,7 +77,7 @@ class Sandbox:
     def start(self) -> None:
         """Begin with the jobs and deliveries that are left from before."""
         self.sender.start()
-        if self._pool:
+        if self._pool and not self.store.mint.seeded:
             self.worker.start()
 
     def stop(self) -> None:
@@ -90,43 +94,78 @@ class Sandbox:
             context = self._authenticate(request)
         except NotAuthenticatedError as refusal:
             return _say(401, _errors(refusal))
+        if (exchange := _exchange(request)) and not await exchange.early("after_headers"):
+            return Response()
         try:
             what = await asked(request)
         except ServiceError as refusal:
             return _say(400, _errors(refusal))
-        status, body = await self._run(lambda: self._answer(context, what))
-        return _say(status, body)
+        answer = await self._run(
+            exchange, lambda: self._answer(context, what), lambda: self._facts(what, context)
+        )
+        return Response() if answer is None else _say(*answer)
+
+    def _facts(self, what: Asked, context: Context) -> Facts:
+        from lbstack.sandbox.faults.facts import of_document
+
+        document, run = self.engine.prepare(what.text).document, context.watch.run if context.watch else ""
+        return of_document(document, what.operation_name, what.variables, run)
 
     def _answer(self, context: Context, what: Asked) -> Answer:
+        rewind(what.variables)
         try:
-            return self.engine.answer(context, what.text, what.variables, what.operation_name)
+            return self.engine.answer(context.afresh(), what.text, what.variables, what.operation_name)
         except Exception:
             log.exception("a GraphQL request failed")
             return 200, _errors(_UNFORESEEN)
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def _run(
+        self, exchange: Exchange | None, work: Callable[[], T], facts: Callable[[], Facts]
+    ) -> T | None:
+        """Execute a request; in a sandbox that misbehaves (``faults``) it may be prevented: None."""
+        if exchange is None:
+            return await self._carry_out(work)
+        return await exchange.execute(facts(), work, self._carry_out)
+
+    async def _carry_out(self, work: Callable[[], T]) -> T:
         """Execute a request, and see to the jobs that it may have left."""
-        if self._pool:
-            answer = await asyncio.get_running_loop().run_in_executor(self._pool, work)
-            self.worker.wake()
-        else:
-            answer = work()
-            self.worker.drain()
+        if self._pool is None:
+            return self._drained(work)
+        loop = asyncio.get_running_loop()
+        if self.store.mint.seeded:
+            return await loop.run_in_executor(self._pool, self._drained, work)
+        answer = await loop.run_in_executor(self._pool, work)
+        self.worker.wake()
+        return answer
+
+    def _drained(self, work: Callable[[], T]) -> T:
+        answer = work()
+        self.worker.drain()
         return answer
 
     def _authenticate(self, request: Request, route: Route | None = None) -> Context:
         base = f"{request.url.scheme}://{request.url.netloc}"
         host = request.client.host if request.client else None
         caller = (route and route.caller) or authenticate
-        return caller(self.store, _token(request), base, self.conditions, host)
+        context = caller(self.store, _token(request), base, self.conditions, host)
+        context.watch = _exchange(request)
+        return context
 
     def rest(self, route: Route) -> Endpoint:
         """Return the endpoint that answers one REST route."""
 
         async def endpoint(request: Request) -> Response:
+            exchange = _exchange(request)
             try:
+                context = self._authenticate(request, route)
+                if exchange and not await exchange.early("after_headers"):
+                    return Response()
                 body = await json_body(request, optional=True)
-                reply = await self._run(lambda: self._rest(route, request, body))
+                reply = await self._run(
+                    exchange,
+                    lambda: self._rest(context, route, request, body),
+                    lambda: _facts(route, request, body),
+                )
             except ServiceError as refusal:
                 status = _REST_STATUS.get(refusal.code, 400)
                 return _say(status, {"message": refusal.message, "code": refusal.code})
@@ -135,6 +174,8 @@ class Sandbox:
             except Exception:
                 log.exception("a REST request failed: %s %s", route.method, route.path)
                 return _say(500, {"message": _UNFORESEEN.message, "code": _UNFORESEEN.code})
+            if reply is None:
+                return Response()
             if reply.file is not None:
                 return FileResponse(reply.file, reply.status, _FILE_HEADERS, reply.content_type)
             if reply.content is not None:
@@ -145,8 +186,8 @@ class Sandbox:
 
         return endpoint
 
-    def _rest(self, route: Route, request: Request, body: Any) -> Reply:
-        context = self._authenticate(request, route)
+    def _rest(self, context: Context, route: Route, request: Request, body: Any) -> Reply:
+        context = context.afresh()
         context.require(route.needs)
         call = RestCall({name: str(value) for name, value in request.path_params.items()}, body)
         if route.op is None:
@@ -190,6 +231,18 @@ def create_app(
     )
     app.state.sandbox = sandbox
     return app
+
+
+def _exchange(request: Request) -> Exchange | None:
+    found: Exchange | None = request.scope.get(EXCHANGE)
+    return found
+
+
+def _facts(route: Route, request: Request, body: Any) -> Facts:
+    from lbstack.sandbox.faults.facts import of_route
+
+    exchange = _exchange(request)
+    return of_route(route, request.url.path, body, exchange.run if exchange else "")
 
 
 def _token(request: Request) -> str | None:

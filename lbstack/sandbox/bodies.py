@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from lbstack.sandbox.errors import BadInputError
 MOST_JSON = 10_000_000  # bytes
 MOST_UPLOADED = 500_000_000  # bytes
 _MOST_FILES = 10
+_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ async def asked(request: Request) -> Asked:
     """Return what a POST asks for. Raises BadInputError where it is no GraphQL request."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
+        _plain(request)
         return _asked(await _multipart(request))
     body = await json_body(request)
     if media_type != "application/json":
@@ -42,10 +45,21 @@ async def asked(request: Request) -> Asked:
 
 async def json_body(request: Request, *, optional: bool = False) -> Any:
     """Return the JSON that a request carries; None for none, if it is ``optional``."""
+    _plain(request)
     raw = b"".join([chunk async for chunk in _limited(request, MOST_JSON)])
     if optional and not raw.strip():
         return None
     return _json(raw)
+
+
+def _plain(request: Request) -> None:
+    """Refuse a body that is not told as it is: compressed, or in another encoding than UTF-8."""
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise HTTPException(415, "Content-Encoding is not supported: send the body as it is")
+    charset = _CHARSET.search(request.headers.get("content-type", ""))
+    if charset and charset[1].lower() not in ("utf-8", "utf8"):
+        raise HTTPException(415, "The charset is not supported: JSON is UTF-8")
 
 
 async def _limited(request: Request, most: int) -> AsyncIterator[bytes]:
@@ -126,3 +140,12 @@ def _place(body: dict[str, Any], path: Any, file: UploadFile) -> None:
     if not isinstance(at, dict) or at.get(last) is not None:
         raise BadInputError(f"`map` names {path!r}, where no file belongs")
     at[last] = file
+
+
+def rewind(variables: dict[str, Any]) -> None:
+    """Let the files among the variables be read from their beginning, again."""
+    for value in variables.values():
+        if isinstance(value, UploadFile):
+            value.file.seek(0)
+        elif isinstance(value, dict):
+            rewind(value)

@@ -8,17 +8,42 @@ Resolvers get it as ``info.context``, REST handlers as their first argument.
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from graphql import GraphQLResolveInfo
 
+from lbstack.sandbox import search
 from lbstack.sandbox.conditions import Conditions
 from lbstack.sandbox.contract import Resolver
-from lbstack.sandbox.errors import NotAuthorizedError, NotFoundError
-from lbstack.sandbox.listing import ALL, Clause, Table, both, page_sql
+from lbstack.sandbox.errors import NotAuthenticatedError, NotAuthorizedError, NotFoundError
+from lbstack.sandbox.listing import ALL, PAGE_SIZE, Clause, Table, both, page_sql
 from lbstack.sandbox.store import Row, Store
+
+
+class Watch(Protocol):
+    """Who looks on while a request writes (``faults``), and what the ledger says of the request.
+
+    ``before_commit`` is called with no lock held, ``committing`` inside the transaction, which it may end
+    by raising, ``committed`` after it.
+    """
+
+    @property
+    def run(self) -> str: ...
+
+    @property
+    def request(self) -> str: ...
+
+    @property
+    def outcome(self) -> str: ...
+
+    def before_commit(self, op: str) -> None: ...
+
+    def committing(self, op: str) -> None: ...
+
+    def committed(self, op: str, seq: int) -> None: ...
 
 
 class Context:
@@ -26,7 +51,10 @@ class Context:
 
     ``user`` is the caller's row; ``role`` the name of the role the key acts in, ``permissions`` what
     that role may do (``roles.py``); ``base`` the beginning of URLs that lead here, without a slash.
+    ``watch`` is who looks on, if anybody does.
     """
+
+    watch: Watch | None = None
 
     def __init__(
         self,
@@ -44,9 +72,16 @@ class Context:
         self.base = base
         self.conditions = conditions
         self.organization_id: str = user["organizationId"]
+        self._epoch = store.epoch
         self._now: str | None = None
         self._touched: dict[str, None] = {}  # a set that keeps its order
         self._seen: dict[tuple[str, str], Row | None] = {}
+
+    def afresh(self) -> Context:
+        """Return the same caller, who has read nothing yet."""
+        again = Context(self.store, self.user, self.role, self.permissions, self.base, self.conditions)
+        again.watch, again._epoch = self.watch, self._epoch
+        return again
 
     def organization(self) -> Row | None:
         """Return the caller's organization."""
@@ -86,8 +121,13 @@ class Context:
     ) -> list[Row]:
         """Return one page of the rows the caller may see, oldest first, deleted ones included."""
         clause = both(self._mine(), among, table.where(where), table.visible(self))
-        sql = f"SELECT * FROM {table.name} WHERE {clause.sql} ORDER BY {order}{page_sql(skip, first)}"
-        return self.store.rows(sql, clause.params)
+        paging, size = self.conditions.page, PAGE_SIZE if first is None else first
+        limit, number = page_sql(skip, first), (skip or 0) // max(1, size)
+        if paging:
+            limit = page_sql(paging.skip(number, skip or 0, size), first)
+        sql = f"SELECT * FROM {table.name} WHERE {clause.sql} ORDER BY {order}{limit}"
+        rows = self.store.rows(sql, clause.params)
+        return paging.cut(number, rows) if paging else rows
 
     def related(self, table: Table, ident: str | None) -> Row | None:
         """Return the row a relation points to, or None when it is empty, deleted or hidden."""
@@ -103,7 +143,14 @@ class Context:
 
     def _mine(self) -> Clause:
         # The plus keeps SQLite from choosing this column's index: nearly every row passes the test.
-        return Clause("+organizationId = ?", [self.organization_id])
+        return both(Clause("+organizationId = ?", [self.organization_id]), self.unhidden())
+
+    def unhidden(self) -> Clause:
+        """The condition for rows that are not hidden from everybody (``Conditions.hide_ids``)."""
+        hidden = self.conditions.hide_ids
+        if not hidden:
+            return ALL
+        return Clause("id NOT IN (SELECT value FROM json_each(?))", [json.dumps(sorted(hidden))])
 
     def now(self) -> str:
         """Return the time of this request's current mutation; the same however often it is asked."""
@@ -125,11 +172,17 @@ class Context:
         """Insert ``row`` with a new id, this organisation, the caller as creator, and the time."""
         now = self.now()
         head = {"id": self.new_id(), "organizationId": self.organization_id, "createdById": self.user["id"]}
-        return self.insert(table, {**head, "createdAt": now, "updatedAt": now, **row})
+        made = self.insert(table, {**head, "createdAt": now, "updatedAt": now, **row})
+        if table.searched:
+            search.note(self, made["id"], None)
+        return made
 
     def change(self, table: Table, ident: str, changes: Row) -> Row:
         """Set ``changes`` and ``updatedAt`` on a row; return the row as it now is, deleted or not."""
         self.touch(ident)
+        if table.searched and not changes.keys().isdisjoint(("name", "deleted")):
+            before = self.store.row(f"SELECT name, deleted FROM {table.name} WHERE id = ?", [ident])
+            search.note(self, ident, before["name"] if before and not before["deleted"] else None)
         self.store.update(table.name, ident, {**changes, "updatedAt": self.now()})
         row = self.store.row(f"SELECT * FROM {table.name} WHERE id = ?", [ident])
         assert row is not None
@@ -145,9 +198,19 @@ class Context:
     def writing(self, op: str, args: Any) -> Iterator[None]:
         """Carry out one mutation: all of it with its ledger row, or nothing."""
         self._now, self._touched = None, {}
+        watch = self.watch
+        if watch:
+            watch.before_commit(op)
+        told = (watch.run, watch.request, watch.outcome) if watch else ()
         with self.store.transaction():
+            if self._epoch != self.store.epoch:  # the workspace was emptied under the caller's feet
+                raise NotAuthenticatedError("Invalid API key")
             yield
-            self.store.record(op, args, list(self._touched), self.user["id"], self.now())
+            if watch:
+                watch.committing(op)
+            seq = self.store.record(op, args, list(self._touched), self.user["id"], self.now(), *told)
+        if watch:
+            watch.committed(op, seq)
 
 
 Info = GraphQLResolveInfo[Context]

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Resolver = Callable[..., Any]
 
+# Where a request's scope says what is to go wrong with it, in a sandbox that misbehaves (``faults``).
+EXCHANGE = "lbstack.exchange"
+
 
 @dataclass(frozen=True)
 class Reply:

@@ -53,7 +53,8 @@ class Table:
 
     ``filters`` maps a column to its GraphQL type; ``relations`` maps a field to the column that points
     to another table's ``id``. ``soft`` tables keep deleted rows, marked ``deleted``. ``visible`` gives
-    the condition under which the caller may see a row at all.
+    the condition under which the caller may see a row at all. Rows of ``searched`` ones are found by
+    name, which takes a while after a write (``search``).
     """
 
     name: str
@@ -62,6 +63,7 @@ class Table:
     relations: Mapping[str, tuple[str, Table]] = field(default_factory=dict)
     soft: bool = False
     visible: Callable[[Context], Clause] = lambda _: ALL
+    searched: bool = False
 
     def where_sdl(self) -> str:
         """Return the SDL of this type's ``where`` input, named ``<Type>WhereInput``."""

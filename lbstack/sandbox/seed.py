@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lbstack.sandbox import events, files, jobs
+from lbstack.sandbox import events, files, jobs, search
 from lbstack.sandbox.kinds import KINDS
 from lbstack.sandbox.kinds.api_key import add_key
 from lbstack.sandbox.people import join
@@ -18,16 +18,17 @@ ADMIN_EMAIL = "admin@sandbox.example"
 
 def open_store(data: Path | None = None, seed: int | None = None) -> Store:
     """Open the workspace in ``data`` (a folder, a database file, or None for memory), seeding a fresh one."""
-    own = (*files.TABLES, *jobs.TABLES, *events.TABLES)
+    own = (*files.TABLES, *jobs.TABLES, *events.TABLES, *search.TABLES)
     tables = [*own, *(statement for kind in KINDS for statement in kind.tables)]
     store = Store(None if data is None else database_file(data), tables, seed)
     with store.transaction():
         if store.value("SELECT count(*) FROM organizations") == 0:
-            _fill(store)
+            fill(store)
     return store
 
 
-def _fill(store: Store) -> None:
+def fill(store: Store) -> None:
+    """Put into an empty store, in the transaction that is open, what a fresh workspace holds."""
     for role in ROLES:
         store.insert("roles", {"id": role.id, "name": role.name, "description": role.description})
     found_organization(store, "Sandbox", ADMIN_EMAIL)

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from lbstack.sandbox.ids import Mint
+from lbstack.sandbox.past import Past
+from lbstack.sandbox.turns import Turns
 
 Row = dict[str, Any]
 Params = Sequence[Any] | Mapping[str, Any]
@@ -36,8 +38,13 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
     """CREATE TABLE IF NOT EXISTS ledger (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, op TEXT NOT NULL,
-        args TEXT NOT NULL, ids TEXT NOT NULL, actor TEXT NOT NULL)""",
+        args TEXT NOT NULL, ids TEXT NOT NULL, actor TEXT NOT NULL, run TEXT NOT NULL DEFAULT '',
+        request TEXT NOT NULL DEFAULT '', outcome TEXT NOT NULL DEFAULT 'executed')""",
 )
+
+
+class FormatError(ValueError):
+    """The data were written by another version of the sandbox, or are no data of a sandbox at all."""
 
 
 def database_file(data: Path) -> Path:
@@ -49,6 +56,7 @@ class Store:
     """A workspace's rows and files. ``path`` of None keeps them for the life of this object only.
 
     Rows are plain dicts keyed by column; a column is named exactly as the GraphQL field it answers.
+    ``epoch`` counts how often the workspace was emptied; ``past`` is what it was a moment ago.
     """
 
     def __init__(self, path: Path | None, tables: Sequence[str], seed: int | None = None) -> None:
@@ -56,9 +64,11 @@ class Store:
         self._temporary = None if path else tempfile.TemporaryDirectory(prefix="lbstack-sandbox-")
         self._file = path or Path(self._temporary.name if self._temporary else "") / DATABASE_NAME
         self.files = self._file.parent / FILES_NAME
-        self.mint = Mint(seed, self._count)
+        self.mint = Mint(seed, self.count)
         self._here = threading.local()
-        self._writing = threading.RLock()
+        self._writing = Turns()
+        self.epoch = 0
+        self.past = Past(self._connect, lambda: self.mint.ticks())
         self._idle: list[sqlite3.Connection] = []
         self._writer = self._connect()
         self._upgrade([*TABLES, *tables])
@@ -66,6 +76,7 @@ class Store:
     def close(self) -> None:
         """Close the connections; what was committed stays."""
         with self._writing:
+            self.past.forget()
             self._writer.close()
             while self._idle:
                 self._idle.pop().close()
@@ -121,6 +132,7 @@ class Store:
     def transaction(self) -> Iterator[None]:
         """Everything inside is committed together, or not at all."""
         with self._writing:
+            self.past.keep()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 with self._at(self._writer):
@@ -133,7 +145,12 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Everything inside reads one state of the workspace."""
+        """Everything inside reads one state of the workspace, the present one unless reads are behind."""
+        with self.past.lend() as behind:
+            if behind is not None:
+                with self._at(behind):
+                    yield
+                return
         with self._reader() as conn:
             conn.execute("BEGIN")
             try:
@@ -176,31 +193,54 @@ class Store:
             else:
                 conn.close()
 
-    def record(self, op: str, args: Any, ids: Sequence[str], actor: str, time: str) -> None:
-        """Append to the ledger; the arguments are kept as a digest only, since they may hold secrets."""
+    def record(
+        self,
+        op: str,
+        args: Any,
+        ids: Sequence[str],
+        actor: str,
+        time: str,
+        run: str = "",
+        request: str = "",
+        outcome: str = "executed",
+    ) -> int:
+        """Append to the ledger; the arguments are kept as a digest only, since they may hold secrets.
+
+        ``run`` is what the client calls its run, ``request`` a digest of the whole request, ``outcome``
+        what became of it. Returns the entry's ``seq``.
+        """
         text = json.dumps(args, sort_keys=True, separators=(",", ":"), default=str)
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         row = {"time": time, "op": op, "args": digest, "ids": json.dumps(list(ids)), "actor": actor}
-        self.insert("ledger", row)
+        self.insert("ledger", {**row, "run": run, "request": request, "outcome": outcome})
+        return int(self.value("SELECT last_insert_rowid()"))
+
+    def settle(self, seqs: Sequence[int], outcome: str) -> None:
+        """Say in the ledger what became of the answers to what was executed."""
+        sql = "UPDATE ledger SET outcome = ? WHERE seq = ? AND outcome = 'executed'"
+        self.run_many(sql, [(outcome, seq) for seq in seqs])
 
     def ledger(self) -> list[Row]:
-        """Every mutation carried out, oldest first: ``seq time op args ids actor``."""
+        """Every mutation carried out, oldest first: ``seq time op args ids actor run request outcome``."""
         entries = self.rows("SELECT * FROM ledger ORDER BY seq")
         return [{**entry, "ids": json.loads(entry["ids"])} for entry in entries]
 
-    def _count(self, name: str) -> int:
+    def count(self, name: str, by: int) -> int:
+        """Count ``name`` on by ``by``; return where it is."""
+        if not by:
+            return self.value("SELECT value FROM counters WHERE name = ?", [name]) or 0
         sql = (
-            "INSERT INTO counters (name, value) VALUES (?, 1) "
-            "ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value"
+            "INSERT INTO counters (name, value) VALUES (?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = value + excluded.value RETURNING value"
         )
         with self._writing:
-            (value,) = self._writer.execute(sql, (name,)).fetchone()
+            (value,) = self._writer.execute(sql, (name, by)).fetchone()
             return int(value)
 
     def _upgrade(self, tables: Sequence[str]) -> None:
         found = self.value("PRAGMA user_version")
         if found not in (0, _FORMAT):
-            raise ValueError(f"{self.path}: written by another version of the sandbox (format {found})")
+            raise FormatError(f"{self.path}: written by another version of the sandbox (format {found})")
         with self.transaction():
             for statement in tables:
                 self._writer.execute(statement)

@@ -90,6 +90,7 @@ def test_setting_up_the_editor_makes_an_empty_ontology_that_the_real_one_replace
     normalized = json.dumps({"tools": [{"tool": "point", "name": "x", "color": "red"}]})
     real = box.ask(NEW_ONTOLOGY, name="mine", normalized=normalized, type="IMAGE")["id"]
     box.ask(CONNECT, p=p, o=real)
+    box.wait()
     listed = box.ask('{ ontologies(where: {search: "mine"}) { nodes { id } } }')["nodes"]
     assert listed == [{"id": real}]
 

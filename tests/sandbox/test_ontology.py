@@ -330,6 +330,7 @@ def test_ontologies_are_listed_in_cursor_pages(workspace: Workspace) -> None:
 def test_search_finds_a_part_of_the_name_in_any_case(workspace: Workspace) -> None:
     for name in ("Zähne", "zähne 50%", "Bones"):
         workspace.ask(CREATE, data=ontology() | {"name": name})
+    workspace.wait()
     page = workspace.ask(LIST, search="ZÄHNE", first=1)
     assert [node["name"] for node in page["nodes"]] == ["Zähne"]
     rest = workspace.ask(LIST, search="ZÄHNE", first=1, after=page["nextCursor"])
@@ -340,6 +341,7 @@ def test_search_finds_a_part_of_the_name_in_any_case(workspace: Workspace) -> No
 def test_root_features_are_listed_and_nested_ones_are_not(workspace: Workspace) -> None:
     create(workspace, NESTED, classifications=[QUESTION])
     assert [node["name"] for node in workspace.ask(FEATURES)["nodes"]] == ["Tooth", "damaged?"]
+    workspace.wait()
     assert [node["name"] for node in workspace.ask(FEATURES, search="TOO")["nodes"]] == ["Tooth"]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lbstack.sandbox import aws
+from lbstack.sandbox.conditions import Conditions
 from lbstack.sandbox.seed import open_store
 from lbstack.sandbox.server import running
 from lbstack.sandbox.store import Store
@@ -21,7 +22,7 @@ ROLE = "arn:aws:iam::123456789012:role/labelbox"
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[Any, Store]]:
     store = open_store()
-    with running(store) as (endpoint, key):
+    with running(store, conditions=Conditions(search_lag_ms=0)) as (endpoint, key):
         rest_endpoint = endpoint.replace("/graphql", "/api/v1")
         yield labelbox.Client(key, endpoint=endpoint, rest_endpoint=rest_endpoint), store
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lbstack.sandbox.conditions import Conditions
 from lbstack.sandbox.server import running
 
 labelbox = pytest.importorskip("labelbox")
@@ -15,7 +16,7 @@ exceptions = pytest.importorskip("lbox.exceptions")
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    with running() as (endpoint, key):
+    with running(conditions=Conditions(search_lag_ms=0)) as (endpoint, key):
         rest = endpoint.replace("/graphql", "/api/v1")
         yield labelbox.Client(key, endpoint=endpoint, rest_endpoint=rest)
 

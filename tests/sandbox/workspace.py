@@ -38,6 +38,10 @@ class Workspace:
         user = join(self.store, organization, "somebody@sandbox.example", role, self.store.mint.now())
         return Workspace(self.client, self.store, add_key(self.store, user, None))
 
+    def wait(self, seconds: float = 3.0) -> None:
+        """Let time pass for the service, for instance until its search has caught up."""
+        self.store.mint.advanced += seconds
+
     def ask(self, document: str, **variables: Any) -> Any:
         """Return the value of the document's one root field; an error fails the test."""
         body = self._post(document, variables)

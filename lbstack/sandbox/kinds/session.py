@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from lbstack.sandbox.conditions import Conditions
@@ -13,7 +13,7 @@ from lbstack.sandbox.contract import Kind, Resolver
 from lbstack.sandbox.errors import NotAuthenticatedError, NotFoundError
 from lbstack.sandbox.kinds.api_key import admits
 from lbstack.sandbox.listing import PAGING, page_sql
-from lbstack.sandbox.roles import BY_ID, PERMISSIONS
+from lbstack.sandbox.roles import BY_ID, BY_NAME, PERMISSIONS
 from lbstack.sandbox.store import Row, Store
 from lbstack.sandbox.tables import EVERYBODY, USERS
 
@@ -86,11 +86,17 @@ def authenticate(
     A key may carry a role of its own; else it acts in its owner's role at the time of asking.
     """
     key = token and store.row("SELECT * FROM api_keys WHERE jwt = ? AND revoked = 0", [token])
-    expired = key and key["expiresAt"] and datetime.fromisoformat(key["expiresAt"]) <= datetime.now(UTC)
+    expires = key and key["expiresAt"]
+    expired = expires and datetime.fromisoformat(expires).timestamp() <= store.mint.seconds()
     user = key and store.row("SELECT * FROM users WHERE id = ? AND deleted = 0", [key["userId"]])
-    if not key or not user or expired or not admits(key, host):
+    if not key or not user or expired or not admits(key, host) or not conditions.key_works():
         raise NotAuthenticatedError("Invalid API key")
     role = BY_ID[key["roleId"] or user["orgRoleId"]]
+    if conditions.role:
+        role = BY_NAME[conditions.role]
+    if conditions.org:
+        sql = "SELECT * FROM users WHERE organizationId = ? AND deleted = 0 ORDER BY rowid LIMIT 1"
+        user = store.row(sql, [conditions.org]) or user
     return Context(store, user, role.name, frozenset(role.permissions), base, conditions)
 
 

@@ -204,6 +204,9 @@ def _bind_constraints(
 def _new_ontology(context: Context, name: str, media_type: str | None, task_type: str | None) -> Row:
     _check_text(name, "name")
     row = {"name": name, "description": "", "mediaType": media_type, "editorTaskType": task_type}
+    if context.conditions.limits:
+        sql = "SELECT count(*) FROM ontologies WHERE organizationId = ? AND deleted = 0"
+        context.conditions.full("ontologies", context.store.value(sql, [context.organization_id]))
     return context.create(ONTOLOGIES, {**row, "projectInstructions": None, "deleted": 0})
 
 

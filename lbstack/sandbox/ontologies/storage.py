@@ -13,12 +13,14 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lbstack.sandbox.conditions import Paging
 from lbstack.sandbox.context import Context
 from lbstack.sandbox.errors import MalformedError, NotFoundError
 from lbstack.sandbox.listing import ALL, PAGE_SIZE, Clause, Table, both, paging_pair
 from lbstack.sandbox.ontologies import tree
 from lbstack.sandbox.ontologies.shape import LISTS, Node, list_of
 from lbstack.sandbox.roles import VIEW_WORKSPACE
+from lbstack.sandbox.search import Index
 from lbstack.sandbox.store import Row
 from lbstack.sandbox.tables import PROJECTS
 
@@ -35,8 +37,8 @@ def _visible_features(context: Context) -> Clause:
     return ALL if context.may(VIEW_WORKSPACE) else Clause("0")
 
 
-ONTOLOGIES = Table("ontologies", "Ontology", soft=True, visible=_visible_ontologies)
-FEATURES = Table("feature_schemas", "FeatureSchema", soft=True, visible=_visible_features)
+ONTOLOGIES = Table("ontologies", "Ontology", soft=True, visible=_visible_ontologies, searched=True)
+FEATURES = Table("feature_schemas", "FeatureSchema", soft=True, visible=_visible_features, searched=True)
 
 _HEAD = """id TEXT PRIMARY KEY, organizationId TEXT NOT NULL, createdById TEXT NOT NULL,
         createdAt TEXT NOT NULL, updatedAt TEXT NOT NULL, deleted INTEGER NOT NULL DEFAULT 0"""
@@ -173,21 +175,45 @@ def root_of(context: Context, feature_id: str) -> str | None:
 def cursor_page(
     context: Context, table: Table, search: str | None, after: str | None, first: int | None
 ) -> tuple[list[Row], str | None]:
-    """One page of a cursor list, oldest first: rows whose name contains ``search``, and the next cursor."""
+    """One page of a cursor list, oldest first: rows whose name contains ``search``, and the next cursor.
+
+    The search's index is behind (``search``); a list without search is not.
+    """
     size = PAGE_SIZE if first is None else first
+    index = Index(context) if search else None
+    alive = index.living() if index else Clause("deleted = 0")
+    found = both(_mine(context, table), alive, after_clause(context, table, after))
     limit = "" if search else f" LIMIT {size + 1}"
-    found = both(living(context, table), after_clause(context, table, after))
-    sql = f"SELECT * FROM {table.name} WHERE {found.sql} ORDER BY rowid{limit}"
-    rows = context.store.rows(sql, found.params)
-    if search:  # SQLite folds the case of ASCII only
-        rows = [row for row in rows if search.casefold() in row["name"].casefold()]
+    if context.conditions.page:
+        found, limit = both(_mine(context, table), alive), ""
+    rows = context.store.rows(
+        f"SELECT * FROM {table.name} WHERE {found.sql} ORDER BY rowid{limit}", found.params
+    )
+    if index and search:  # SQLite folds the case of ASCII only
+        rows = [row for row in rows if index.holds(row, search)]
+    if context.conditions.page:
+        return _misbehaving_page(context.conditions.page, table, rows, after, size)
     return paging_pair(rows, size)
+
+
+def _misbehaving_page(
+    paging: Paging, table: Table, rows: list[Row], after: str | None, size: int
+) -> tuple[list[Row], str | None]:
+    number = paging.turn(table.name, after)
+    places = {row["id"]: place for place, row in enumerate(rows)}
+    start = paging.skip(number, places.get(after or "", -1) + 1, size)
+    nodes, cursor = paging_pair(rows[start : start + size + 1], size)
+    return paging.cut(number, nodes), cursor
 
 
 def living(context: Context, table: Table) -> Clause:
     """The rows of a soft table that the caller may see and that are not deleted."""
-    mine = Clause("organizationId = ? AND deleted = 0", [context.organization_id])
-    return both(mine, table.visible(context))
+    return both(Clause("deleted = 0"), _mine(context, table))
+
+
+def _mine(context: Context, table: Table) -> Clause:
+    mine = Clause("organizationId = ?", [context.organization_id])
+    return both(mine, table.visible(context), context.unhidden())
 
 
 def after_clause(context: Context, table: Table, cursor: str | None) -> Clause:
