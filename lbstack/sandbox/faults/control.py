@@ -129,15 +129,15 @@ async def _snapshot(faults: Faults, request: Request) -> Any:
 
 
 async def _reset(faults: Faults, request: Request) -> Any:
-    body = an_object(await json_body(request, optional=True) or {}, "the reset", ("seed",))
-    seed = body.get("seed")
+    told = await json_body(request, optional=True)
+    seed = an_object({} if told is None else told, "the reset", ("seed",)).get("seed")
     if seed is not None:
         whole(seed, "seed", 0, 36**4 - 1)
     sandbox = faults.sandbox
     faults.set_rules([])
     await asyncio.to_thread(conditions.behave, sandbox.conditions, sandbox.store)
     key = await asyncio.to_thread(workshop.reset, sandbox.store, seed)
-    faults.requests.clear()
+    faults.forget()
     return {"key": key, "seed": seed}
 
 

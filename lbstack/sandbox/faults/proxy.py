@@ -62,6 +62,11 @@ class Faults:
         self.rules = rules
         self.waits.behave()
 
+    def forget(self) -> None:
+        """Forget what was asked: the workspace, and its clock, have begun anew."""
+        self.requests.clear()
+        self._recent.clear()
+
     def later(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         """Do something so much later, unless the sandbox ends before that."""
 
