@@ -34,7 +34,7 @@ class Box:
         """One GraphQL request, each over a connection of its own."""
         body = {"query": query, "variables": variables}
         headers = {**self.headers, "x-lbstack-run": run, "connection": "close"}
-        return httpx2.post(self.served.endpoint, json=body, headers=headers, timeout=20)
+        return self.client.post(self.served.endpoint, json=body, headers=headers)
 
     def create(self, name: str = "x", run: str = "") -> httpx2.Response:
         return self.post(NEW, run, name=name)
