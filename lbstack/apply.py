@@ -37,21 +37,29 @@ class Recorder(Protocol):
 
 @dataclass
 class Outcome:
-    """How an apply ended: names of steps by what became of them, the state, and the exit code."""
+    """How an apply ended: steps by what became of them, the state, and the exit code.
+
+    Of the `failed`, those that are `unknown` may have been carried out: their answer was lost. `halted`
+    is what kept this machine from writing down what was done, so that nothing more was begun.
+    """
 
     state: State
     done: list[Step] = field(default_factory=list)
     failed: list[Step] = field(default_factory=list)
+    unknown: list[Step] = field(default_factory=list)
     skipped: list[Step] = field(default_factory=list)
+    imported: int = 0
     exit: Exit = Exit.OK
     stopped: bool = False
+    halted: OSError | None = None
 
     def counts(self) -> dict[str, int]:
-        """How many were added, changed, destroyed and forgotten."""
-        tally = dict.fromkeys(("added", "changed", "destroyed", "forgotten"), 0)
+        """How many were imported, added, changed, destroyed and forgotten."""
+        tally = dict.fromkeys(("imported", "added", "changed", "destroyed", "forgotten"), 0)
         names = {"create": "added", "update": "changed", "delete": "destroyed", "destroy": "destroyed"}
         for step in self.done:
             tally[names.get(step.verb, "forgotten")] += 1
+        tally["imported"] = self.imported
         return tally
 
 
@@ -70,10 +78,12 @@ async def apply(
     run = _Run(
         plan, Outcome(_adopt_facts(plan, state, journal)), journal, kinds, wire, emit, stop, parallelism
     )
+    run.outcome.imported = sum(change.importing for change in plan.changes)
     steps = schedule(plan)
     await run.all([step for step in steps if not step.tears])
     await run.all([step for step in steps if step.tears])
     run.settle_outputs()
+    run.settle_doubts(state)
     return run.outcome
 
 
@@ -104,7 +114,8 @@ class _Run:
     emit: Callable[[Event], None]
     stop: Callable[[], bool]
     parallelism: int
-    broken: dict[str, Address] = field(default_factory=dict)
+    broken: dict[str, Address | None] = field(default_factory=dict)
+    """Steps that were not done, and the resource that failed and so kept them from it; None for a stop."""
     shared: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
     known: dict[Address, Entry] = field(init=False)
     found: dict[Address, Mapping[str, Any]] = field(init=False)
@@ -142,30 +153,19 @@ class _Run:
 
     async def one(self, step: Step) -> bool:
         """One step, from its intent to its result; never raises for what the service does."""
-        blocker = next((self.broken[name] for name in step.after if name in self.broken), None)
-        if blocker or self.stop():
-            self.outcome.stopped = self.outcome.stopped or not blocker
-            self.outcome.skipped.append(step)
-            self.broken[step.name] = step.address
-            why = f"{blocker} failed" if blocker else "stopped"
-            self.emit(Event("skipped", step, text=why))
+        if self._skips(step):
             return False
         started = time.monotonic()
         self.emit(Event("start", step, id=step.id))
-        self.journal.add({"intent": step.verb, "address": str(step.address), "id": step.id})
         heart = asyncio.create_task(self._beat(step, started))
         work: StepWork | None = None
         try:
+            self.journal.add({"intent": step.verb, "address": str(step.address), "id": step.id})
             work = StepWork(self, step, started)
             with _shaped(step):
                 await self._carry_out(step, work)
-        except StackError as error:
-            if work:
-                work.give_up()
-            self.outcome.failed.append(step)
-            self.broken[step.name] = step.address
-            self.outcome.exit = max(self.outcome.exit, error.exit)
-            self.emit(Event("failed", step, time.monotonic() - started, problems=tuple(error.problems)))
+        except (StackError, OSError) as error:
+            self._failed(step, work, error, time.monotonic() - started)
             return False
         finally:
             heart.cancel()
@@ -173,6 +173,44 @@ class _Run:
         entry = None if step.tears else self.outcome.state.resources.get(step.address)
         self.emit(Event("done", step, time.monotonic() - started, id=entry.id if entry else step.id))
         return True
+
+    def _skips(self, step: Step) -> bool:
+        """Whether a step is not begun: what it needs failed, or no more is to be begun."""
+        kept = [self.broken[name] for name in step.after if name in self.broken]
+        if not kept and not self.stop() and self.outcome.halted is None:
+            return False
+        culprit = next((address for address in kept if address), None)
+        self.outcome.stopped = self.outcome.stopped or culprit is None
+        self.outcome.skipped.append(step)
+        self.broken[step.name] = culprit
+        self.emit(Event("skipped", step, text=f"{culprit} failed" if culprit else "stopped"))
+        return True
+
+    def _failed(self, step: Step, work: StepWork | None, error: StackError | OSError, seconds: float) -> None:
+        """Take a failure down: what is in doubt stays so, and where nothing can be written all ends."""
+        # A write fails before a step sends anything, or when what it made is known.
+        unknown = work is not None and work.id is None and not isinstance(error, StackError)
+        unknown = unknown or isinstance(error, OutcomeUnknown)
+        try:
+            if isinstance(error, OSError):
+                raise error
+            if work:
+                work.give_up()
+            self.journal.add({"failed": str(step.address), "unknown": unknown})
+        except OSError as trouble:
+            self.outcome.halted = self.outcome.halted or trouble
+        told = (
+            error.problems
+            if isinstance(error, StackError)
+            else [_unwritten(error, work.id if work else None)]
+        )
+        self.outcome.failed.append(step)
+        self.broken[step.name] = step.address
+        self.outcome.unknown += [step] if unknown else []
+        exit = error.exit if isinstance(error, StackError) else Exit.ERROR
+        # Whatever else went wrong, that something may have been done is what must be known.
+        self.outcome.exit = Exit.UNKNOWN if self.outcome.unknown else max(self.outcome.exit, exit)
+        self.emit(Event("failed", step, seconds, problems=tuple(told), unknown=unknown))
 
     async def _beat(self, step: Step, started: float) -> None:
         while True:
@@ -217,11 +255,13 @@ class _Run:
         """Make what is now known of a resource durable."""
         if same(self.known.get(address), entry):
             return
-        self.journal.add(result_record(address, entry))
-        if entry is None:
-            self.known.pop(address, None)
-        else:
-            self.known[address] = entry
+        try:
+            self.journal.add(result_record(address, entry))
+        finally:  # what the journal cannot take may still get into the state that is saved at the end
+            if entry is None:
+                self.known.pop(address, None)
+            else:
+                self.known[address] = entry
 
     def settle_outputs(self) -> None:
         """Outputs as far as they can be told; one that cannot keeps what it was."""
@@ -233,8 +273,18 @@ class _Run:
             with suppress(StackError):
                 outputs[name] = self.resolve(Address("output", name), want)
         if outputs != self.outcome.state.outputs:
-            self.journal.add(outputs_record(outputs))
+            try:
+                self.journal.add(outputs_record(outputs))
+            except OSError as trouble:
+                self.outcome.halted = self.outcome.halted or trouble
             self.outcome.state = replace(self.outcome.state, outputs=outputs)
+
+    def settle_doubts(self, begun: State) -> None:
+        """What may exist unknown from now on: a doubt ends when the address has got another object."""
+        made = [*begun.doubts, *(s.address for s in self.outcome.unknown if s.verb == "create")]
+        ids = {address: entry.id for address, entry in begun.resources.items()}
+        doubts = [a for a in dict.fromkeys(made) if a not in self.known or self.known[a].id == ids.get(a)]
+        self.outcome.state = replace(self.outcome.state, doubts=tuple(doubts))
 
 
 @contextmanager
@@ -249,6 +299,13 @@ def _shaped(step: Step) -> Iterator[None]:
             "shape",
             "what was sent may have had its effect; run apply again",
         ) from error
+
+
+def _unwritten(error: OSError, id: str | None) -> Problem:
+    """What is told of a step that could not be written down."""
+    place = f"{error.filename}: " if error.filename else ""
+    exists = f"what it made has the id {id}" if id else "nothing more is begun"
+    return Problem(f"{place}{error.strerror or type(error).__name__}", exists)
 
 
 async def _retire(kind: Kind, work: StepWork, step: Step) -> None:

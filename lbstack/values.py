@@ -104,6 +104,11 @@ def redacted(text: str) -> str:
     return text
 
 
+def is_secret(text: str) -> bool:
+    """Whether text is, or holds, a known secret."""
+    return text in _SECRETS or redacted(text) != text
+
+
 class Secret:
     """A value that lives in memory only. Printing, comparing and hashing it never show what it is.
 

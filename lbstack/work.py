@@ -32,6 +32,8 @@ class Event:
     text: str = ""
     id: str | None = None
     problems: tuple[Problem, ...] = ()
+    unknown: bool = False
+    """Whether what failed may have been carried out all the same."""
 
 
 class Run(Protocol):
@@ -123,6 +125,11 @@ class StepWork:
         self._run.emit(Event("said", self._step, time.monotonic() - self._started, text=text))
 
     # what the run calls
+
+    @property
+    def id(self) -> str | None:
+        """The object that this step made, if it made one."""
+        return self._entry.id if self._entry else None
 
     def finish(self, returned: Fields) -> None:
         """The step succeeded: everything wanted is so, beside what the service set."""

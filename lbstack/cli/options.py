@@ -103,13 +103,16 @@ def with_settings(command: Command) -> Command:
 
 
 def warn_of_doubts(doubts: Sequence[Address]) -> None:
-    """Say on stderr what an apply that was cut off may have made without anybody knowing."""
+    """Say on stderr what an apply may have made without anybody knowing: its answer was lost, or it was
+    cut off."""
     from lbstack.render.words import safe
 
     for address in doubts:
+        name = safe(str(address))
         click.echo(
-            f"Warning: the last apply was cut off while it created {safe(str(address))}; it may be in"
-            " Labelbox already. Look for it before you apply, and if it is there, bring it in with imports:",
+            f"Warning: an apply was cut off while it created {name}; it may be in Labelbox already."
+            " Look for it before you apply again: if it is there, bring it in with imports:, and if you want"
+            f" it no more, lbstack state rm {name} ends this warning.",
             err=True,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lbstack.cli import options
+from lbstack.cli.again import place
 from lbstack.errors import Exit
 from lbstack.session import Settings, dumps, load_graph, make_plan, open_store, open_wire
 
@@ -44,7 +46,7 @@ def command(
     graph = load_graph(settings)
     store = open_store(settings, graph.stack.name)
     state = store.load()
-    options.warn_of_doubts(store.doubts)
+    options.warn_of_doubts(state.doubts)
 
     async def work() -> tuple[Plan, State]:
         with refresh_bar() as show:
@@ -68,5 +70,6 @@ def command(
         started = store.start(state)
         pins = replace(plan.pins, lineage=started.lineage)
         write_plan(out, replace(plan, pins=pins), started)
-        click.echo(f"Saved the plan to {out}; carry it out with: lbstack apply {out}", err=True)
+        command = shlex.join(["lbstack", "apply", str(out), *place(settings)])
+        click.echo(f"Saved the plan to {out}; carry it out with: {command}", err=True)
     return Exit.CHANGES if detailed_exitcode and not plan.empty else Exit.OK

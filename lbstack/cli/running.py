@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import shlex
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from lbstack import live
-from lbstack.apply import Outcome, apply
+from lbstack.apply import apply
+from lbstack.cli.again import Again
 from lbstack.cli.options import warn_of_doubts
+from lbstack.cli.telling import Teller
 from lbstack.errors import ConfigError, Exit, UsageError
 from lbstack.kinds import KINDS
 from lbstack.plan import guards, saved
 from lbstack.plan.changes import Plan
-from lbstack.render.json import diagnostics, plan_document
-from lbstack.render.progress import event_lines, outcome_lines, refresh_bar
-from lbstack.render.terminal import write
-from lbstack.render.text import Line, note_lines, plan_lines
-from lbstack.render.words import NO_CHANGES, summary, value
+from lbstack.render.progress import refresh_bar
+from lbstack.render.words import summary
 from lbstack.session import Settings, load_graph, make_plan, open_store, open_wire
 from lbstack.state.model import State, bound, renamed
 from lbstack.state.store import Store
-from lbstack.work import Event
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: bool) -> int:
     """Plan (or read a saved plan), ask unless told not to, apply. Returns the exit code."""
-    teller = _Teller(as_json, no_color)
+    teller = Teller(as_json, no_color, Again(settings, auto_approve))
     if saved.is_plan(settings.path):
         if settings.destroy or settings.targets or settings.variables or settings.var_files:
             raise UsageError(
@@ -51,7 +46,7 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
     store = open_store(settings, graph.stack.name)
     with store.locked(settings.lock_timeout):
         state = store.load()
-        warn_of_doubts(store.doubts)
+        warn_of_doubts(state.doubts)
 
         async def work() -> int:
             async with open_wire(settings) as wire:
@@ -67,9 +62,10 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
         return asyncio.run(work())
 
 
-def _run_saved(settings: Settings, teller: _Teller) -> int:
+def _run_saved(settings: Settings, teller: Teller) -> int:
     """Carry out exactly what was saved, or nothing."""
     document = saved.read_plan(settings.path)
+    saved.require_endpoint(document, settings.where)
     store = open_store(settings, document.plan.stack)
     with store.locked(settings.lock_timeout):
         state = store.load()
@@ -86,7 +82,7 @@ def _run_saved(settings: Settings, teller: _Teller) -> int:
 
 
 async def _execute(
-    settings: Settings, plan: Plan, state: State, store: Store, wire: Any, teller: _Teller
+    settings: Settings, plan: Plan, state: State, store: Store, wire: Any, teller: Teller
 ) -> int:
     """Carry the plan out with its journal open, then fold the journal into the state."""
     state, journal = store.begin(replace(state, organization=plan.pins.organization or state.organization))
@@ -107,8 +103,13 @@ async def _execute(
         journal.close()
     # An apply that changed nothing leaves the serial, and with it the plans saved for it, alone.
     moved = outcome.done or outcome.failed or outcome.state != state
-    store.save(replace(outcome.state, serial=state.serial + 1) if moved else state)
+    try:
+        store.save(replace(outcome.state, serial=state.serial + 1) if moved else state)
+    except OSError as trouble:  # the journal stays, and the next run goes on from it
+        outcome.halted = outcome.halted or trouble
     teller.outcome(plan, outcome)
+    if outcome.halted is not None:
+        raise outcome.halted
     return Exit.INTERRUPTED if outcome.stopped and not outcome.failed else outcome.exit
 
 
@@ -152,102 +153,3 @@ class _Stop:
     def _let_go(loop: asyncio.AbstractEventLoop) -> None:
         for name in SIGNALS:
             loop.remove_signal_handler(name)
-
-
-class _Teller:
-    """Tells an apply as text, or as one JSON event a line."""
-
-    def __init__(self, as_json: bool, no_color: bool) -> None:
-        self.as_json = as_json
-        self.no_color = no_color
-
-    def plan(self, plan: Plan) -> None:
-        if self.as_json:
-            self._emit(
-                "planned_changes",
-                NO_CHANGES if plan.empty else summary(plan.counts()),
-                plan=plan_document(plan),
-                changes=plan.counts(),
-            )
-        elif not plan.empty:
-            self._write([*plan_lines(plan), ("", "plain")])
-        else:
-            self._write([*note_lines(plan.notes), (NO_CHANGES, "bold")])
-
-    def event(self, event: Event) -> None:
-        if not self.as_json:
-            self._write(event_lines(event))
-            return
-        names = {
-            "start": "apply_start",
-            "still": "apply_progress",
-            "said": "apply_message",
-            "done": "apply_complete",
-            "failed": "apply_errored",
-            "skipped": "apply_skipped",
-        }
-        hook = {
-            "resource": {
-                "addr": str(event.step.address),
-                "resource_type": event.step.address.kind,
-                "resource_key": event.step.address.key,
-            },
-            "action": "delete" if event.step.verb == "destroy" else event.step.verb,
-            "elapsed_seconds": round(event.seconds, 3),
-            "id_key": "id",
-            "id_value": event.id,
-        }
-        more = {"diagnostics": diagnostics(event.problems)} if event.problems else {}
-        line = next((text for text, _ in event_lines(event)), "")
-        self._emit(names[event.type], line, hook=hook, level="error" if event.problems else "info", **more)
-
-    def outcome(self, plan: Plan, outcome: Outcome) -> None:
-        again = f"lbstack {'destroy' if plan.destroy else 'apply'} {shlex.join(_place_words())}".strip()
-        lines = list(outcome_lines(outcome, again))
-        if self.as_json:
-            changes = {**outcome.counts(), "operation": "destroy" if plan.destroy else "apply"}
-            outputs = {name: {"value": item} for name, item in outcome.state.outputs.items()}
-            self._emit("outputs", f"Outputs: {len(outputs)}", outputs=outputs)
-            text = next(text for text, _ in lines if text)
-            self._emit(
-                "change_summary",
-                text,
-                changes=changes,
-                failed=[str(s.address) for s in outcome.failed],
-                skipped=[str(s.address) for s in outcome.skipped],
-            )
-            return
-        outputs_lines: list[Line] = [
-            (f"{name} = {value(item)}", "plain") for name, item in outcome.state.outputs.items()
-        ]
-        if outputs_lines:
-            self._write([("", "plain"), ("Outputs:", "bold"), ("", "plain"), *outputs_lines, ("", "plain")])
-        else:
-            self._write([("", "plain")])
-        self._write(lines)
-
-    def _write(self, lines: Any) -> None:
-        # The state path never depends on whether anybody still reads (``lbstack apply | head``).
-        with suppress(OSError):
-            write(lines, self.no_color)
-
-    def _emit(self, type: str, message: str, level: str = "info", **more: Any) -> None:
-        record = {
-            "@level": level,
-            "@message": message,
-            "@module": "lbstack",
-            "@timestamp": datetime.now(UTC).isoformat(),
-            "type": type,
-            **more,
-        }
-        with suppress(OSError):
-            sys.stdout.write(json.dumps(record) + "\n")
-            sys.stdout.flush()
-
-
-def _place_words() -> list[str]:
-    """The words of this command line that matter to its repetition."""
-    words = [word for word in sys.argv[1:] if not word.startswith("-")]
-    return words[1:] + [
-        word for word in sys.argv[1:] if word.lstrip("-") == "sandbox" and word.startswith("-")
-    ]

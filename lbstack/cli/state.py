@@ -68,18 +68,20 @@ def rm(settings: Settings, address: str) -> int:
 
     store = open_store(settings, load_graph(settings, require_values=False).stack.name)
     with store.locked(settings.lock_timeout):
-        wanted, state = _find(settings, address)
-        store.save(replace(state.with_entry(wanted, None), serial=state.serial + 1))
+        wanted, state = _find(settings, address, doubtful=True)
+        doubts = tuple(each for each in state.doubts if each != wanted)
+        store.save(replace(state.with_entry(wanted, None), doubts=doubts, serial=state.serial + 1))
     click.echo(f"Forgot {wanted}. It stays in Labelbox.")
     return Exit.OK
 
 
-def _find(settings: Settings, text: str) -> tuple[Address, State]:
+def _find(settings: Settings, text: str, *, doubtful: bool = False) -> tuple[Address, State]:
+    """A resource that state knows, or at least (`doubtful`) suspects."""
     state = open_store(settings, load_graph(settings, require_values=False).stack.name).load()
     try:
         address = Address.parse(text)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    if address not in state.resources:
+    if address not in state.resources and not (doubtful and address in state.doubts):
         raise ConfigError(f"{text} is not in state", "see: lbstack state list")
     return address, state

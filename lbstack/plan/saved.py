@@ -86,12 +86,28 @@ def read_plan(path: Path) -> Saved:
         raise StateError(f"{path} is damaged ({type(error).__name__})", AGAIN) from None
 
 
+def require_endpoint(saved: Saved, endpoint: str) -> None:
+    """Refuse a plan that was made for another place, and say which option names that one."""
+    made = saved.plan.pins.endpoint
+    if made == endpoint:
+        return
+    if "://" not in made:  # a word that stands for what is embedded
+        cure = f"give --{made}"
+    else:
+        cure = f"give --endpoint {made}" if "://" in endpoint else f"leave --{endpoint} out"
+    raise StateError(f"{saved.path} was made for {made}, not for {endpoint}", cure)
+
+
 def bind(saved: Saved, state: State, endpoint: str, environ: Mapping[str, str]) -> Plan:
     """The plan, ready to be carried out against this state; refused when anything has moved."""
     pins = saved.plan.pins
-    if pins.endpoint != endpoint:
-        raise StateError(f"{saved.path} was made for {pins.endpoint}, not for {endpoint}", AGAIN)
-    if (pins.lineage, pins.serial) != (state.lineage, state.serial):
+    require_endpoint(saved, endpoint)
+    if pins.lineage != state.lineage:
+        raise StateError(
+            f"{saved.path} was made with another state than this",
+            "give the --state that it was planned with, or plan again",
+        )
+    if pins.serial != state.serial:
         raise StateError(f"{saved.path} is stale: the state has moved on since it was made", AGAIN)
     if state.organization and pins.organization != state.organization:
         raise StateError(f"{saved.path} was made for organisation {pins.organization}", AGAIN)

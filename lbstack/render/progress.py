@@ -13,6 +13,7 @@ from lbstack.render.words import safe, seconds
 
 if TYPE_CHECKING:
     from lbstack.apply import Outcome
+    from lbstack.plan.schedule import Step
     from lbstack.work import Event
 
 PATIENCE = 1.0
@@ -68,7 +69,8 @@ def event_lines(event: Event) -> Iterator[Line]:
     elif event.type == "done":
         yield (f"{name}: {noun} complete after {seconds(event.seconds)}{known}", "bold")
     elif event.type == "failed":
-        yield (f"{name}: {noun} failed after {seconds(event.seconds)}", "destroy")
+        ended = "ended with its outcome unknown" if event.unknown else "failed"
+        yield (f"{name}: {noun} {ended} after {seconds(event.seconds)}", "destroy")
         for problem in event.problems:
             yield (
                 f"    {safe(problem.summary)}" + (f"; {safe(problem.detail)}" if problem.detail else ""),
@@ -78,10 +80,12 @@ def event_lines(event: Event) -> Iterator[Line]:
         yield (f"{name}: Not started ({safe(event.text)})", "note")
 
 
-def outcome_lines(outcome: Outcome, again: str) -> Iterator[Line]:
-    """How it ended. After a failure: what was done, what was not, and the one next command."""
+def outcome_lines(outcome: Outcome, again: str, first: str = "") -> Iterator[Line]:
+    """How it ended. After a failure: what was done, what was not, what to do `first`, and the one next
+    command."""
     counts = outcome.counts()
-    told = f"{counts['added']} added, {counts['changed']} changed, {counts['destroyed']} destroyed"
+    told = f"{counts['imported']} imported, " if counts["imported"] else ""
+    told += f"{counts['added']} added, {counts['changed']} changed, {counts['destroyed']} destroyed"
     told += f", {counts['forgotten']} forgotten." if counts["forgotten"] else "."
     if not outcome.failed and not outcome.skipped:
         yield (f"Apply complete! Resources: {told}", "bold")
@@ -89,11 +93,29 @@ def outcome_lines(outcome: Outcome, again: str) -> Iterator[Line]:
     what = "stopped" if outcome.stopped and not outcome.failed else "incomplete"
     yield ("", "plain")
     yield (f"Apply {what}. Resources: {told}", "bold")
-    for title, steps in (("Failed", outcome.failed), ("Not started", outcome.skipped)):
-        if steps:
-            names = ", ".join(safe(str(step.address)) for step in steps[:20])
-            more = f", … {len(steps) - 20} more" if len(steps) > 20 else ""
-            yield (f"{title}: {names}{more}", "destroy" if title == "Failed" else "note")
-    cause = "mend the cause and " if outcome.failed else ""
-    yield (f"What was done is in state. To finish the rest, {cause}run:", "plain")
+    failed = [step for step in outcome.failed if step not in outcome.unknown]
+    yield from _named("Failed", failed, "destroy")
+    yield from _named("Unknown", outcome.unknown, "destroy", len(outcome.unknown))
+    if any(step.verb == "create" for step in outcome.unknown):
+        yield (UNKNOWN_CREATE, "note")
+    yield from _named("Not started", outcome.skipped, "note")
+    if outcome.halted is not None:
+        yield ("What was done could not all be written down (see the error below).", "destroy")
+    todo = [*(["mend the cause"] if outcome.failed else []), *([first] if first else [])]
+    cause = "".join(f"{part}, " for part in todo).removesuffix(", ") + (" and " if todo else "")
+    kept = "What was done is in state. " if outcome.halted is None else ""
+    yield (f"{kept}To finish the rest, {cause}run:", "plain")
     yield (f"    {again}", "bold")
+
+
+UNKNOWN_CREATE = (
+    "    What is unknown may exist: look for it before you apply again, and if it is there,"
+    " bring it in with imports:"
+)
+
+
+def _named(title: str, steps: list[Step], style: str, most: int = 20) -> Iterator[Line]:
+    if steps:
+        names = ", ".join(safe(str(step.address)) for step in steps[:most])
+        more = f", … {len(steps) - most} more" if len(steps) > most else ""
+        yield (f"{title}: {names}{more}", style)

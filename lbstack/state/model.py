@@ -57,6 +57,8 @@ class State:
     resources: Mapping[Address, Entry] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
     key: bytes = b""
+    doubts: tuple[Address, ...] = ()
+    """What was being created when the answer was lost, or the apply cut off. It may exist, unknown."""
 
     def with_entry(self, address: Address, entry: Entry | None) -> State:
         """The state after one resource changed, or went."""
@@ -105,14 +107,18 @@ def renamed(state: State, moves: Iterable[tuple[Address, Address]]) -> State:
         )
         for address, entry in state.resources.items()
     }
-    return replace(state, resources=resources)
+    doubts = tuple(table.get(address, address) for address in state.doubts)
+    return replace(state, resources=resources, doubts=doubts)
 
 
 def bound(state: State, imports: Iterable[tuple[Address, str]]) -> State:
     """The state with existing objects under addresses that it did not know; nothing else is known
     of them yet."""
     found = {address: Entry(id) for address, id in imports if address not in state.resources}
-    return replace(state, resources={**state.resources, **found}) if found else state
+    if not found:
+        return state
+    doubts = tuple(address for address in state.doubts if address not in found)
+    return replace(state, resources={**state.resources, **found}, doubts=doubts)
 
 
 def check(state: State, where: str) -> None:
@@ -208,7 +214,7 @@ def entry_from_json(data: dict[str, Any]) -> Entry:
 
 def state_to_json(state: State) -> dict[str, Any]:
     """The whole state; the key of the digests is kept elsewhere."""
-    return {
+    data = {
         "format": FORMAT,
         "stack": state.stack,
         "lineage": state.lineage,
@@ -218,6 +224,7 @@ def state_to_json(state: State) -> dict[str, Any]:
         "resources": {str(address): entry_to_json(entry) for address, entry in state.resources.items()},
         "outputs": to_json(state.outputs),
     }
+    return data | ({"doubts": [str(address) for address in state.doubts]} if state.doubts else {})
 
 
 def state_from_json(data: Any, key: bytes, where: str) -> State:
@@ -236,6 +243,7 @@ def state_from_json(data: Any, key: bytes, where: str) -> State:
             resources={Address.parse(k): entry_from_json(v) for k, v in _dict(data["resources"]).items()},
             outputs=from_json(_dict(data["outputs"])),
             key=key,
+            doubts=_addresses(data.get("doubts", [])),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StateError(f"{where} is damaged: {type(error).__name__} at {error}", RESTORE) from None

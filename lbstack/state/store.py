@@ -53,8 +53,6 @@ class Store:
         self.stack = stack
         self.endpoint = endpoint
         self._loaded: State | None = None
-        self.doubts: tuple[Address, ...] = ()
-        """After `load`: what the last apply was creating when it was cut off. It may exist, unknown."""
 
     def _beside(self, ending: str) -> Path:
         return self.path.with_name(self.path.name + ending)
@@ -123,19 +121,16 @@ class Store:
             return state
         resources = dict(state.resources)  # one copy for all records, not one for each
         folded = replace(state, resources=resources)
-        creating: dict[str, None] = {}
+        doubts = dict.fromkeys(state.doubts)
         for record in read_journal(journal):
             if record.get("lineage") not in (None, state.lineage) or record.get("serial", 0) > state.serial:
                 raise StateError(f"{journal} belongs to another state than {self.path}", "move it away")
             if record.get("serial", state.serial) < state.serial:
                 return state  # the apply ended between saving the state and removing its journal
-            if record.get("intent") == "create":
-                creating[str(record.get("address"))] = None
-            creating.pop(str(record.get("resource")), None)
             folded = fold_record(folded, resources, record, str(journal))
-        self.doubts = tuple(Address.parse(text) for text in creating if "." in text)
+            _fold_doubt(doubts, record, state, resources)
         check(folded, str(journal))
-        return replace(folded, serial=state.serial + 1)
+        return replace(folded, serial=state.serial + 1, doubts=tuple(doubts))
 
     @contextmanager
     def locked(self, timeout: float = 0.0) -> Iterator[None]:
@@ -223,6 +218,24 @@ def fold_record(state: State, resources: dict[Address, Entry], record: dict[str,
     except (KeyError, TypeError, ValueError) as error:
         raise StateError(f"{where} is damaged: {error}", "move it away to go on without it") from None
     return state
+
+
+def _fold_doubt(
+    doubts: dict[Address, None], record: dict[str, Any], begun: State, resources: dict[Address, Entry]
+) -> None:
+    """A create is in doubt from its intent until it was certainly refused, or its address has another id."""
+    try:
+        if record.get("intent") == "create":
+            doubts[Address.parse(record["address"])] = None
+        elif record.get("unknown") is False and Address.parse(record["failed"]) not in begun.doubts:
+            doubts.pop(Address.parse(record["failed"]), None)
+        elif "resource" in record:
+            address = Address.parse(record["resource"])
+            before, now = begun.resources.get(address, Entry(None)), resources.get(address, Entry(None))
+            if now.id and now.id != before.id:
+                doubts.pop(address, None)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return  # the record says nothing sensible of a create
 
 
 def _holds_digest(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from lbstack.errors import Exit
 from lbstack.plan.schedule import Step, schedule
+from tests.laws.service import Death, Fate
 from tests.laws.wishes import law, wishes
 from tests.laws.world import Wish, World, a_world
 
@@ -93,3 +95,45 @@ def held(world: World, address: str) -> list[Any]:
 
     found = [held["fields"] for held in world.service.objects.values() if held["address"] == address]
     return [{name: told(value) for name, value in fields.items()} for fields in found]
+
+
+@law(80)
+@given(wishes(least=2), st.integers(0, 6), st.data())
+def test_nobody_is_blamed_for_what_a_stop_left_undone(wish: Wish, after: int, data: Any) -> None:
+    with a_world() as world:
+        plan = world.plan(wish)
+        names = sorted(wish)
+        world.service.failing = {*data.draw(st.lists(st.sampled_from(names), unique=True, max_size=1))}
+        outcome = world.apply(plan, stop_after=after)
+        failed = {str(step.address) for step in outcome.failed}
+        blamed = {e.text.removesuffix(" failed") for e in world.events if e.text.endswith(" failed")}
+        assert blamed <= failed
+        assert not outcome.unknown
+
+
+@law(80)
+@given(wishes(least=1), wishes(), st.integers(1, 40))
+def test_a_create_that_may_be_lost_is_remembered_as_a_doubt(before: Wish, wish: Wish, at: int) -> None:
+    with a_world() as world:
+        world.apply(before)
+        with suppress(Death):
+            world.apply(wish, fate=Fate(at), parallelism=1)
+        owners = {id: held["address"] for id, held in world.service.objects.items()}
+        lost = {owners[id] for id in world.existing() - world.remembered()}
+        assert lost <= {str(address) for address in world.state.doubts}
+
+
+@law(40)
+@given(wishes(least=1))
+def test_a_doubt_lasts_until_its_address_is_made(wish: Wish) -> None:
+    with a_world() as world:
+        first = next(address for address in wish if address.startswith("thing."))
+        world.service.rambling = {first}
+        world.apply(wish)
+        assert {str(address) for address in world.state.doubts} == {first}
+        world.service.rambling, world.service.failing = set(), {first}
+        world.apply(wish)
+        assert {str(address) for address in world.state.doubts} == {first}
+        world.service.failing = set()
+        world.apply(wish)
+        assert world.state.doubts == ()

@@ -167,9 +167,15 @@ class World:
         return plan(graph, state, self.look(graph, state), KINDS, **more)
 
     def apply(
-        self, what: Wish | Graph | Plan, fate: Fate | None = None, parallelism: int = 3, **more: Any
+        self,
+        what: Wish | Graph | Plan,
+        fate: Fate | None = None,
+        parallelism: int = 3,
+        stop_after: int | None = None,
+        **more: Any,
     ) -> Outcome:
-        """Plan unless that was done, carry out, save; with a fate, perhaps not to the end."""
+        """Plan unless that was done, carry out, save; with a fate, perhaps not to the end. Somebody may
+        ask it to stop when so many steps have begun."""
         made = what if isinstance(what, Plan) else self.plan(what, **more)
         state = renamed(self.state, made.moves)
         state, journal = self.store.begin(replace(state, organization=made.pins.organization))
@@ -185,6 +191,7 @@ class World:
                     self.service,
                     parallelism=parallelism,
                     emit=self.events.append,
+                    stop=lambda: sum(e.type == "start" for e in self.events) == stop_after,
                 )
             )
         finally:
