@@ -30,12 +30,16 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: a summary, what to do about it, and where it stands."""
+    """One thing that is wrong: a summary, what to do about it, and where it stands.
+
+    Who knows the resource but no file names the `address`, and the `path` of the field within it.
+    """
 
     summary: str
     detail: str = ""
     source: Source | None = None
     address: Address | None = None
+    path: tuple[str | int, ...] = ()
 
     def __str__(self) -> str:
         named = self.address is None or self.summary.startswith(str(self.address))

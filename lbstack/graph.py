@@ -43,11 +43,13 @@ def build(stack: Stack, kinds: Mapping[str, Kind] = KINDS, problems: Problems | 
         for ref in refs_in(output.value):
             _exists(stack, ref, keys, output.source, problems)
             _is_known(stack, kinds, ref, output.source, problems)
+    for ref, source in stack.loose:
+        _exists(stack, ref, keys, source, problems)
     for resource in stack.resources.values():
         for path, ref in _paths(resource.fields):
             if ref.attribute != "id":
                 _is_known(stack, kinds, ref, resource.where(*path), problems)
-    _check_renames(stack, keys, problems)
+    _check_renames(stack, kinds, keys, problems)
     order = _order(stack, needs, problems)
     _check_kinds(stack, kinds, problems)
     problems.raise_any()
@@ -104,22 +106,26 @@ def _is_known(stack: Stack, kinds: Mapping[str, Kind], ref: Ref, source: Source,
         )
 
 
+CIRCLES = 20
+"""Circles told in one run. Where many resources need each other there are more than anybody reads."""
+
+
 def _order(
     stack: Stack, needs: dict[Address, tuple[Address, ...]], problems: Problems
 ) -> tuple[Address, ...]:
     """Dependencies first. Among those that are ready, the one that was written first."""
-    sorter = TopologicalSorter(needs)
-    try:
-        sorter.prepare()
-    except CycleError as error:
-        cycle: list[Address] = error.args[1][::-1]
-        first = min(range(len(cycle) - 1), key=lambda index: stack.resources[cycle[index]].source)
-        turned = [*cycle[first:-1], *cycle[: first + 1]]
-        problems.add(
-            "resources need each other: " + " → ".join(map(str, turned)),
-            "break the circle at one of them",
-            stack.resources[turned[0]].source,
-        )
+    links = {address: list(needed) for address, needed in needs.items()}
+    for _ in range(CIRCLES):
+        sorter = TopologicalSorter(links)
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            # One link less, so that the next circle shows.
+            circle = _tell_circle(stack, error.args[1][::-1], problems)
+            links[circle[-2]].remove(circle[-1])
+        else:
+            break
+    if any(len(links[address]) != len(needed) for address, needed in needs.items()):
         return ()
     rank = {address: index for index, address in enumerate(stack.resources)}
     order: list[Address] = []
@@ -130,6 +136,18 @@ def _order(
         order.append(heappop(ready)[1])
         sorter.done(order[-1])
     return tuple(order)
+
+
+def _tell_circle(stack: Stack, circle: list[Address], problems: Problems) -> list[Address]:
+    """Report a circle, and give it as it was told: from the resource that was written first."""
+    first = min(range(len(circle) - 1), key=lambda index: stack.resources[circle[index]].source)
+    turned = [*circle[first:-1], *circle[: first + 1]]
+    problems.add(
+        "resources need each other: " + " → ".join(map(str, turned)),
+        "break the circle at one of them",
+        stack.resources[turned[0]].source,
+    )
+    return turned
 
 
 def _check_kinds(stack: Stack, kinds: Mapping[str, Kind], problems: Problems) -> None:
@@ -146,14 +164,17 @@ def _check_kinds(stack: Stack, kinds: Mapping[str, Kind], problems: Problems) ->
             problems.add(f"{address}: {summary}", "", resource.where(*field.split(".")))
 
 
-def _check_renames(stack: Stack, keys: dict[str, list[str]], problems: Problems) -> None:
+def _check_renames(
+    stack: Stack, kinds: Mapping[str, Kind], keys: dict[str, list[str]], problems: Problems
+) -> None:
     """Old and new addresses must tell one story: an object has one old name and one new one."""
     old: dict[Address, Source] = {}
-    _check_moves(stack, keys, old, problems)
+    _check_moves(stack, kinds, keys, old, problems)
     for address, resource in stack.resources.items():
         if resource.previously is not None:
-            before = Address(address.kind, resource.previously)
-            _left(stack, before, f"previously of {address}", old, resource.where("previously"), problems)
+            before, place = Address(address.kind, resource.previously), resource.where("previously")
+            _left(stack, before, f"previously of {address}", old, place, problems)
+            _stays_itself(kinds, before, address, place, problems)
     for removed in stack.removed:
         _left(stack, removed.address, "removed", old, removed.source, problems)
     seen: dict[tuple[str, str] | Address, Source] = {}
@@ -170,8 +191,25 @@ def _check_renames(stack: Stack, keys: dict[str, list[str]], problems: Problems)
                 problems.add(f"{what} is imported twice", f"first at {first}", item.source)
 
 
+def _stays_itself(
+    kinds: Mapping[str, Kind], before: Address, now: Address, source: Source, problems: Problems
+) -> None:
+    """Where the key says which object is meant, another key is another object."""
+    kind = kinds[now.kind]
+    if kind.identity(before.key) != kind.identity(now.key):
+        problems.add(
+            f"{before} cannot become {now}: the key of a {now.kind} says who or what it is",
+            "leave this out, and the one goes and the other comes",
+            source,
+        )
+
+
 def _check_moves(
-    stack: Stack, keys: dict[str, list[str]], old: dict[Address, Source], problems: Problems
+    stack: Stack,
+    kinds: Mapping[str, Kind],
+    keys: dict[str, list[str]],
+    old: dict[Address, Source],
+    problems: Problems,
 ) -> None:
     origins = {item.from_ for item in stack.moved}
     targets: dict[Address, Source] = {}
@@ -181,7 +219,9 @@ def _check_moves(
             problems.add(
                 f"{item.from_} cannot become {item.to}", "a moved resource keeps its kind", item.source
             )
-        elif item.to not in origins:
+            continue
+        _stays_itself(kinds, item.from_, item.to, item.source, problems)
+        if item.to not in origins:
             _exists(stack, Ref(item.to), keys, item.source, problems)
         first = targets.setdefault(item.to, item.source)
         if first is not item.source:

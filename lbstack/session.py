@@ -120,10 +120,10 @@ async def open_wire(settings: Settings) -> AsyncIterator[ApiWire]:
         try:
             app = create_app(Path(HOME))
             key = admin_key(app.state.sandbox.store)
-        except (sqlite3.Error, FormatError) as error:
-            raise StateError(
-                f"the sandbox's data in {HOME} cannot be read: {error}", "lbstack sandbox reset begins anew"
-            ) from None
+        except sqlite3.Error as error:
+            broken = getattr(error, "sqlite_errorname", "") in ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+            cure = "lbstack sandbox reset begins anew" if broken else "see to that, and run this again"
+            raise StateError(f"the sandbox's data in {HOME} cannot be used: {error}", cure) from None
         async with ApiWire("http://sandbox/graphql", key, app=app) as wire:
             yield wire
         return
@@ -139,12 +139,17 @@ async def open_wire(settings: Settings) -> AsyncIterator[ApiWire]:
 
 def moves_of(graph: Graph, state: State) -> tuple[tuple[Address, Address], ...]:
     """Addresses that changed: ``previously:`` and ``moved:``, as far as state knows the old one."""
+    known = {_same_object(address): address for address in state.resources}
+
+    def remembered(address: Address) -> Address:
+        return address if address in state.resources else known.get(_same_object(address), address)
+
     wanted = [
-        (Address(address.kind, resource.previously), address)
+        (remembered(Address(address.kind, resource.previously)), address)
         for address, resource in graph.stack.resources.items()
         if resource.previously
     ]
-    wanted += [(item.from_, item.to) for item in graph.stack.moved]
+    wanted += [(remembered(item.from_), item.to) for item in graph.stack.moved]
     last = dict(wanted)
     found = []
     for old in [old for old, _ in wanted if old in state.resources]:
@@ -154,6 +159,14 @@ def moves_of(graph: Graph, state: State) -> tuple[tuple[Address, Address], ...]:
         if new not in state.resources:
             found.append((old, new))
     return tuple(found)
+
+
+def _same_object(address: Address) -> Address:
+    """The address in the one spelling in which its kind tells objects apart by their keys."""
+    from lbstack.kinds import KINDS
+
+    identity = KINDS[address.kind].identity(address.key) if address.kind in KINDS else None
+    return address if identity is None else Address(address.kind, identity)
 
 
 def imports_of(graph: Graph, state: State) -> tuple[tuple[Address, str], ...]:
@@ -203,7 +216,9 @@ def _require_known_kinds(tracked: Mapping[str, Any]) -> None:
 def _placed(problem: Problem, graph: Graph) -> Problem:
     """A problem found in the workspace, with the place in the stack that it is about."""
     resource = graph.stack.resources.get(problem.address) if problem.address else None
-    return replace(problem, source=resource.source) if resource and not problem.source else problem
+    if resource is None or problem.source:
+        return problem
+    return replace(problem, source=resource.where(*problem.path))
 
 
 async def make_plan(

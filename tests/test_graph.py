@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lbstack.errors import ConfigError
 from lbstack.graph import Graph, build
+from lbstack.session import Settings, load_graph
 from lbstack.stack.loader import load
 from tests.stack.made_up import KINDS, Desk, box, shelf
 
@@ -206,3 +207,38 @@ def test_the_order_in_the_file_changes_nothing_but_the_order(
     for found in graphs:
         place = {address: index for index, address in enumerate(found.order)}
         assert all(place[need] < place[address] for address, needs in found.needs.items() for need in needs)
+
+
+def problems_of(folder: Path, text: str) -> list[str]:
+    (folder / "stack.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_graph(Settings(path=folder / "stack.yaml", environ={}))
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_every_circle_is_told(tmp_path: Path) -> None:
+    text = """
+stack: s
+datasets:
+  a: {name: "${dataset.b.name}"}
+  b: {name: "${dataset.a.name}"}
+  c: {name: "${dataset.c.name}"}
+  d: {name: "${dataset.a.name}"}
+"""
+    told = "\n".join(problems_of(tmp_path, text))
+    assert "dataset.a → dataset.b → dataset.a" in told
+    assert "dataset.c → dataset.c" in told
+    assert "dataset.d" not in told
+    assert told.count("need each other") == 2
+
+
+def test_a_text_with_several_faults_tells_each(tmp_path: Path) -> None:
+    text = """
+stack: s
+datasets:
+  a: {name: "${var.none} ${dataset.gone.id} ${frobs.x.y}"}
+"""
+    told = "\n".join(problems_of(tmp_path, text))
+    assert "unknown variable 'none'" in told
+    assert "there is no dataset 'gone' in the stack" in told
+    assert "unknown kind 'frobs'" in told

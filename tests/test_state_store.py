@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import stat
 import subprocess
 import sys
@@ -71,21 +70,61 @@ def test_an_entry_of_every_sort_is_read_back(tmp_path: Path) -> None:
     assert store(tmp_path).load() == state
 
 
-def test_files_are_for_their_owner_only_and_the_state_before_is_kept(kept: Path) -> None:
-    before = store(kept).path.read_bytes()
+def test_files_are_for_their_owner_only_and_the_state_is_kept_twice(kept: Path) -> None:
     save(kept, {})
     home = kept / "home"
     assert {path.name for path in home.iterdir()} == {"state.json", "state.json.backup", "state.json.key"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in home.iterdir()} == {0o600}
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
-    assert json.loads((home / "state.json.backup").read_bytes()) == json.loads(before)
+    assert (home / "state.json.backup").read_bytes() == (home / "state.json").read_bytes()
+
+
+def test_the_way_out_of_a_damaged_state_loses_nothing(kept: Path) -> None:
+    path = store(kept).path
+    path.write_text("")
+    with pytest.raises(StateError, match=r"put back state\.json\.backup"):
+        store(kept).load()
+    path.write_bytes(path.with_name("state.json.backup").read_bytes())
+    assert store(kept).load().resources == {A: ENTRY}
+
+
+def test_no_copy_is_named_that_is_not_there(kept: Path) -> None:
+    path = store(kept).path
+    path.with_name("state.json.backup").unlink()
+    path.write_text("")
+    with pytest.raises(StateError) as caught:
+        store(kept).load()
+    assert "backup" not in str(caught.value)
+
+
+def test_a_state_that_is_older_than_its_copy_is_refused(kept: Path) -> None:
+    old = store(kept).path.read_bytes()
+    save(kept, {A: ENTRY, B: Entry("id-b")})
+    store(kept).path.write_bytes(old)
+    with pytest.raises(StateError, match=r"is older \(serial 1\) than its copy \(serial 2\)"):
+        store(kept).load()
+
+
+def test_a_state_that_is_gone_while_its_copy_is_there_is_refused(kept: Path) -> None:
+    store(kept).path.unlink()
+    with pytest.raises(StateError, match=r"is missing, but its copy is there; put back state\.json\.backup"):
+        store(kept).load()
+
+
+@pytest.mark.parametrize("name", ["state.json", "state.json.journal"])
+def test_nesting_without_end_is_damage(kept: Path, name: str) -> None:
+    cut_off(kept)
+    (kept / "home" / name).write_text("[" * 100_000 + "\n\n")
+    with pytest.raises(StateError):
+        store(kept).load()
 
 
 WRONG = {
     "is empty": "",
     "is no JSON": '{"format": 1, "stack"',
-    "is damaged: KeyError at 'stack'": '{"format": 1}',
-    "is damaged: TypeError": "[]",
+    "is no state of lbstack, or damaged: it has no 'stack'; put back state.json.backup": '{"format": 1}',
+    "is no state of lbstack, or damaged; put back state.json.backup": "[]",
+    "is no state of lbstack, or damaged: it has no 'format'": '{"version": 4, "terraform_version": "1.9"}',
     "has format 99, and this lbstack knows 1; upgrade lbstack": '{"format": 99}',
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -65,6 +66,7 @@ def two_dashes(arguments: Sequence[str]) -> list[str]:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns its exit code. No traceback leaves this function."""
+    _occupy_closed()
     for stream in (sys.stdout, sys.stderr):  # text that an old encoding lacks must not end an apply
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -88,14 +90,40 @@ def run(arguments: Sequence[str]) -> int:
         return int(Exit.ERROR)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        report(
-            StackError(f"{place}{error.strerror or type(error).__name__}", "mend its folder or permissions")
-        )
+        report(StackError(f"{place}{error.strerror or type(error).__name__}", _cure(error)))
         return int(Exit.ERROR)
     except Exception as error:
         if os.environ.get("LBSTACK_DEBUG"):
             raise
         return _internal(error)
+
+
+CURES = {
+    errno.ENOSPC: "free some space on its disk, and run this again",
+    errno.EDQUOT: "free some space in its quota, and run this again",
+    errno.EROFS: "its disk is read-only: work in another folder, or name another place",
+    errno.EACCES: "mend its permissions",
+    errno.EPERM: "mend its permissions",
+    errno.ENOENT: "make its folder first",
+    errno.EISDIR: "name a file, not a folder",
+    errno.ENOTDIR: "a part of the path is no folder; name another",
+}
+
+
+def _cure(error: OSError) -> str:
+    return CURES.get(error.errno or 0, "see to that, and run this again")
+
+
+def _occupy_closed() -> None:
+    """Give closed standard streams (``>&-``) to nobody: the next file opened would get their place, and
+    what is printed would end up in it."""
+    for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
 
 
 def report(error: StackError) -> None:

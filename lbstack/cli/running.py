@@ -17,13 +17,15 @@ from lbstack.apply import apply
 from lbstack.cli.again import Again
 from lbstack.cli.options import warn_of_doubts
 from lbstack.cli.telling import Teller
-from lbstack.errors import ConfigError, Exit, UsageError
+from lbstack.errors import ConfigError, Exit, Problem, UsageError
+from lbstack.graph import Graph
 from lbstack.kinds import KINDS
 from lbstack.plan import guards, saved
 from lbstack.plan.changes import Plan
 from lbstack.render.progress import refresh_bar
 from lbstack.render.words import summary
 from lbstack.session import Settings, load_graph, make_plan, open_store, open_wire
+from lbstack.stack.files import SUFFIXES
 from lbstack.state.model import State, bound, renamed
 from lbstack.state.store import Store
 
@@ -40,9 +42,9 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
                 "leave --destroy, --target and --var out; secrets come from LBSTACK_VAR_NAME",
             )
         return _run_saved(settings, teller)
+    graph = _graph(settings)
     if not auto_approve and not sys.stdin.isatty():
         raise ConfigError("nobody is there to say yes", "give --auto-approve, or apply a saved plan")
-    graph = load_graph(settings)
     store = open_store(settings, graph.stack.name)
     with store.locked(settings.lock_timeout):
         state = store.load()
@@ -60,6 +62,17 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
                 return await _execute(settings, plan, pinned, store, wire, teller)
 
         return asyncio.run(work())
+
+
+def _graph(settings: Settings) -> Graph:
+    """The stack; of a file that has not the name of one, what it is not is said first."""
+    try:
+        return load_graph(settings)
+    except ConfigError as error:
+        if settings.path.is_dir() or settings.path.suffix in SUFFIXES:
+            raise
+        what = Problem(f"{settings.path} is neither a stack nor a saved plan", "name one of these")
+        raise ConfigError([what, *error.problems]) from None
 
 
 def _run_saved(settings: Settings, teller: Teller) -> int:

@@ -155,6 +155,11 @@ class Kind:
         """The role of a field, or None."""
         return next((r for r in self.roles.get(name, ()) if isinstance(r, role)), None)
 
+    def identity(self, key: str) -> str | None:
+        """What the key itself says of which object is meant, in one spelling; None where a key is only a
+        name in the stack. A resource cannot get a key that means another object."""
+        return None
+
     def wanted(self, key: str, spec: BaseModel) -> Fields:
         """The fields that a spec manages, normalised. Only what was written, plus what that implies."""
         return {

@@ -21,7 +21,7 @@ from lbstack.plan.diff import differences
 from lbstack.plan.targets import limited
 from lbstack.stack.model import Resource
 from lbstack.state.model import Entry, State
-from lbstack.values import Address, Ref, Secret, Template, Unknown
+from lbstack.values import Address, Ref, Secret, Source, Template, Unknown
 
 GONE = "deleted outside lbstack"
 CHANGED = "changed outside lbstack"
@@ -114,9 +114,8 @@ class _Making:
         entry = self.state.resources.get(address, Entry(None))
         live = self.snapshot.resources.get(address) if entry.id else None
         if address in self.importing and live is None:
-            self.problems.append(
-                Problem(f"{entry.id} is no {address.kind} in this workspace", "mend the id", resource.source)
-            )
+            what = f"{entry.id} is no {address.kind} in this workspace"
+            self.problems.append(Problem(what, "mend the id", self._named_at(address)))
         elif self._unread(address, entry):
             return
         # What creation did not finish is not left to others yet.
@@ -135,6 +134,10 @@ class _Making:
         self.changes.append(change)
         stays = live.attributes if live and change.action is not Action.REPLACE else {}
         self.after[address] = {**stays, **(change.after or {})}
+
+    def _named_at(self, address: Address) -> Source | None:
+        """Where the stack says which existing object comes under an address."""
+        return next((item.source for item in self.graph.stack.imports if item.address == address), None)
 
     def _unread(self, address: Address, entry: Entry) -> bool:
         """Whether nothing is known of what state knows: that is neither there nor gone, so no plan."""
@@ -183,7 +186,7 @@ class _Making:
             want=want,
             needs=self._needs(address),
             needed=entry.needs,
-            protected=resource.lifecycle.prevent_destroy,
+            protected=_protected(resource, entry),
             source=resource.source,
         )
 
@@ -212,7 +215,7 @@ class _Making:
             needed=entry.needs,
             memory=entry.memory,
             contents=live.contents,
-            protected=resource.lifecycle.prevent_destroy,
+            protected=_protected(resource, entry),
             importing=address in self.importing,
             source=resource.source,
         )
@@ -224,6 +227,7 @@ class _Making:
         """Plan the end of a resource that the stack no longer names."""
         kind = self.kinds[address.kind]
         live = self.snapshot.resources.get(address)
+        resource = self.graph.stack.resources.get(address)
         if entry.id is None:
             return  # only something deposed is left, and that is planned for itself
         if self._unread(address, entry):
@@ -240,13 +244,9 @@ class _Making:
                 needed=entry.needs,
                 memory=entry.memory,
                 contents=live.contents if live else 0,
-                protected=entry.protected or self._protects(address),
+                protected=entry.protected or bool(resource and resource.lifecycle.prevent_destroy),
             )
         )
-
-    def _protects(self, address: Address) -> bool:
-        resource = self.graph.stack.resources.get(address)
-        return resource is not None and resource.lifecycle.prevent_destroy
 
     def _destroys(self, address: Address) -> bool:
         return all(item.destroy for item in self.graph.stack.removed if item.address == address)
@@ -292,6 +292,12 @@ def _some(names: list[str], most: int = 5) -> str:
     """The names, or the first few and how many more."""
     more = len(names) - most
     return ", ".join(names) if more <= 0 else f"{', '.join(names[:most])} and {more} more"
+
+
+def _protected(resource: Resource, entry: Entry) -> bool:
+    """Whether it may not be destroyed: as the stack says, and where it is silent, as before."""
+    said = resource.lifecycle.prevent_destroy
+    return entry.protected if said is None else said
 
 
 def _comparable(kind: Kind, want: Mapping[str, Any], live: Mapping[str, Any], entry: Entry) -> Fields:

@@ -100,7 +100,10 @@ def outcome_lines(outcome: Outcome, again: str, first: str = "") -> Iterator[Lin
         yield (UNKNOWN_CREATE, "note")
     yield from _named("Not started", outcome.skipped, "note")
     if outcome.halted is not None:
-        yield ("What was done could not all be written down (see the error below).", "destroy")
+        yield (
+            "What was done could not be written down (see the error below), so nothing more was begun.",
+            "destroy",
+        )
     todo = [*(["mend the cause"] if outcome.failed else []), *([first] if first else [])]
     cause = "".join(f"{part}, " for part in todo).removesuffix(", ") + (" and " if todo else "")
     kept = "What was done is in state. " if outcome.halted is None else ""

@@ -28,7 +28,10 @@ M = TypeVar("M", bound=BaseModel)
 class LifecycleWords(Spec):
     """What the engine obeys, whatever the kind."""
 
-    prevent_destroy: bool = Field(default=False, description="Refuse every plan that would destroy it")
+    prevent_destroy: bool | None = Field(
+        default=None,
+        description="Refuse every plan that would destroy it, until an apply with false lifts that",
+    )
     ignore_changes: list[str] = Field(
         default=[], description="Fields that are set at creation and then left to others"
     )

@@ -51,8 +51,8 @@ def canonical(value: Any) -> Any:
 
 def _resource(resource: Resource) -> dict[str, Any]:
     said: dict[str, Any] = {"fields": canonical(resource.fields)}
-    if resource.lifecycle.prevent_destroy:
-        said["prevent_destroy"] = True
+    if resource.lifecycle.prevent_destroy is not None:
+        said["prevent_destroy"] = resource.lifecycle.prevent_destroy
     if resource.lifecycle.ignore_changes:
         said["ignore_changes"] = sorted(resource.lifecycle.ignore_changes)
     if resource.previously:

@@ -17,7 +17,7 @@ from lbstack.stack.reader import Budget, Refused
 from lbstack.stack.specs import takes_secret
 from lbstack.stack.tree import Item, List, Map, Mark, count, plain, source
 from lbstack.stack.variables import Variable, as_text
-from lbstack.values import Address, Ref, Secret, Template, Unset
+from lbstack.values import Address, Ref, Secret, Source, Template, Unset
 
 CHARACTERS = 8 * 2**20
 """Text that all variables together may add; a long value used often is a bomb as well."""
@@ -53,6 +53,7 @@ class Expander:
         self.refs = True
         self.secret = self.unset = False
         self.held = 0
+        self.loose: list[tuple[Ref, Source]] = []
 
     def expand(self, item: Item, *, refs: bool = True) -> Expanded:
         """The value of an item. With `refs` off only variables may stand in it."""
@@ -101,18 +102,20 @@ class Expander:
                 return self._whole(inner[4:], at)
             parts.append(self._inside(inner[4:], at) if inner.startswith("var.") else self._ref(inner, at))
         parts.append(text[position:])
-        return self._joined(parts)
+        return self._joined(parts, at)
 
-    def _joined(self, parts: list[str | Ref | Unset]) -> Any:
+    def _joined(self, parts: list[str | Ref | Unset], at: Mark) -> Any:
         """Text if it can be told now; a `Template` if references are in it."""
         found: list[str | Ref] = []
         texts: list[str] = []
+        unset = next((part for part in parts if isinstance(part, Unset)), None)
+        if unset is not None:
+            self.loose += [(part, source(self.file, at)) for part in parts if isinstance(part, Ref)]
+            return unset
         for part in parts:
-            if isinstance(part, Unset):
-                return part
             if isinstance(part, str):
                 texts.append(part)
-            else:
+            elif isinstance(part, Ref):
                 found += ["".join(texts), part]
                 texts.clear()
         found.append("".join(texts))

@@ -81,6 +81,7 @@ def _load(path: Path, given: Given, kinds: Mapping[str, Kind], problems: Problem
         removed=removed(sections.listed["removed"], kinds, problems),
         imports=imports(sections.listed["imports"], kinds, expander, problems),
         digest="",
+        loose=tuple(expander.loose),
     )
     return stack if problems else digest(stack)
 

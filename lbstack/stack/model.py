@@ -7,14 +7,15 @@ from typing import Any
 
 from lbstack.kinds.contract import Fields
 from lbstack.stack.tree import Item, locate
-from lbstack.values import Address, Source
+from lbstack.values import Address, Ref, Source
 
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """How the engine treats a resource: may it be destroyed, which fields are left to others."""
+    """How the engine treats a resource: may it be destroyed (None: as before), which fields are left to
+    others."""
 
-    prevent_destroy: bool = False
+    prevent_destroy: bool | None = None
     ignore_changes: tuple[str, ...] = ()
 
 
@@ -80,7 +81,8 @@ class Stack:
     """A stack, valid by itself; references may still dangle.
 
     `resources` stand in file order. `digest` is the hex SHA-256 of what the stack says, variables
-    resolved: the order of mappings, positions and the values of secrets do not enter it.
+    resolved: the order of mappings, positions and the values of secrets do not enter it. `loose` are
+    references in texts of which another part cannot be told, so that no field holds them.
     """
 
     name: str
@@ -90,3 +92,4 @@ class Stack:
     removed: tuple[Removed, ...]
     imports: tuple[Import, ...]
     digest: str
+    loose: tuple[tuple[Ref, Source], ...] = ()

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,29 @@ def write_whole(path: Path, data: bytes) -> None:
 
     A reader sees the old content or the new, and so does whoever reads after a power cut.
     """
-    make_folder(path.parent)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with naming(path):
+        make_folder(path.parent)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            with suppress(OSError):
+                Path(temporary).unlink()
+            raise
+        sync_folder(path.parent)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Say of a failure which file it befell, rather than none, or a temporary one."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
-    sync_folder(path.parent)
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or type(error).__name__, str(path)) from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -56,19 +66,27 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         make_folder(path.parent)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-        self._file = os.fdopen(handle, "ab")
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         sync_folder(path.parent)
 
     def add(self, record: dict[str, Any]) -> None:
         """Append one record and wait until the disk has it."""
-        self._file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        with naming(self.path):
+            size = os.fstat(self._handle).st_size
+            try:
+                view = memoryview(line)
+                while view:
+                    view = view[os.write(self._handle, view) :]
+                os.fsync(self._handle)
+            except OSError:
+                with suppress(OSError):  # half a line would damage what comes after it
+                    os.ftruncate(self._handle, size)
+                raise
 
     def close(self) -> None:
         """Close the file; the journal stays until it is folded into the state."""
-        self._file.close()
+        os.close(self._handle)
 
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
@@ -81,7 +99,7 @@ def read_journal(path: Path) -> Iterator[dict[str, Any]]:
             record = json.loads(line)
             if not isinstance(record, dict):
                 raise ValueError(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             if number == len(lines):
                 return
             raise StateError(

@@ -121,7 +121,7 @@ def bound(state: State, imports: Iterable[tuple[Address, str]]) -> State:
     return replace(state, resources={**state.resources, **found}, doubts=doubts)
 
 
-def check(state: State, where: str) -> None:
+def check(state: State, where: str, cure: str = "") -> None:
     """Refuse a state that breaks its own rules.
 
     1. No id belongs to two resources of one kind. 2. What has no id has something deposed.
@@ -130,17 +130,17 @@ def check(state: State, where: str) -> None:
     seen: dict[tuple[str, str], Address] = {}
     for address, entry in state.resources.items():
         if entry.id is None and not entry.deposed:
-            raise StateError(f"{where}: {address} has neither an id nor anything deposed", RESTORE)
+            raise StateError(f"{where}: {address} has neither an id nor anything deposed", cure or RESTORE)
         for id in [entry.id, *(item.id for item in entry.deposed)]:
             if id and seen.setdefault((address.kind, id), address) != address:
                 raise StateError(
-                    f"{where}: {address} and {seen[address.kind, id]} share the id {id}", RESTORE
+                    f"{where}: {address} and {seen[address.kind, id]} share the id {id}", cure or RESTORE
                 )
     if state.serial < 0 or not state.lineage or not state.endpoint:
-        raise StateError(f"{where}: serial, lineage or endpoint is missing", RESTORE)
+        raise StateError(f"{where}: serial, lineage or endpoint is missing", cure or RESTORE)
 
 
-RESTORE = "put back an intact copy (the one before is kept beside it, ending in .backup)"
+RESTORE = "put back an intact copy"
 
 
 # -- as JSON --------------------------------------------------------------------------------------
@@ -227,8 +227,9 @@ def state_to_json(state: State) -> dict[str, Any]:
     return data | ({"doubts": [str(address) for address in state.doubts]} if state.doubts else {})
 
 
-def state_from_json(data: Any, key: bytes, where: str) -> State:
-    """A state read back, its rules checked. Anything wrong is a `StateError` with a way out."""
+def state_from_json(data: Any, key: bytes, where: str, cure: str = "") -> State:
+    """A state read back, its rules checked. Anything wrong is a `StateError` with a way out: `cure`."""
+    cure = cure or RESTORE
     try:
         if data["format"] != FORMAT:
             raise StateError(
@@ -245,9 +246,11 @@ def state_from_json(data: Any, key: bytes, where: str) -> State:
             key=key,
             doubts=_addresses(data.get("doubts", [])),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StateError(f"{where} is damaged: {type(error).__name__} at {error}", RESTORE) from None
-    check(state, where)
+    except KeyError as error:
+        raise StateError(f"{where} is no state of lbstack, or damaged: it has no {error}", cure) from None
+    except (TypeError, ValueError, AttributeError, RecursionError):
+        raise StateError(f"{where} is no state of lbstack, or damaged", cure) from None
+    check(state, where, cure)
     return state
 
 

@@ -1,7 +1,8 @@
 """State on this machine: one JSON file a stack and endpoint, its journal, its lock, its key.
 
-Beside ``PATH`` lie ``PATH.backup`` (the state before), ``PATH.journal`` (what an apply has done
-since), ``PATH.lock`` (held by the kernel while applying) and ``PATH.key`` (for secrets' digests).
+Beside ``PATH`` lie ``PATH.backup`` (the same once more: an older one would make things twice),
+``PATH.journal`` (what an apply has done since), ``PATH.lock`` (held by the kernel while applying) and
+``PATH.key`` (for secrets' digests).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from filelock import FileLock, Timeout
 from lbstack.errors import LockedError, StateError
 from lbstack.state.files import Journal, make_folder, read_journal, write_whole
 from lbstack.state.model import (
+    RESTORE,
     Entry,
     State,
     check,
@@ -36,6 +38,9 @@ from lbstack.state.model import (
     to_json,
 )
 from lbstack.values import Address
+
+HEAD = 4096
+"""Bytes of a state file in which its lineage and serial surely stand."""
 
 
 def default_path(folder: Path, stack: str, endpoint: str) -> Path:
@@ -71,7 +76,12 @@ class Store:
     def _load(self) -> State:
         if not self.exists:
             if self._beside(".journal").exists():
-                raise StateError(f"{self.path} is missing, but its journal is there", "put the state back")
+                raise StateError(f"{self.path} is missing, but its journal is there", self._cure())
+            if self._kept() is not None:
+                raise StateError(
+                    f"{self.path} is missing, but its copy is there",
+                    f"{self._cure()}; or move that away to begin anew",
+                )
             return State(self.stack, "", self.endpoint, key=self._key() or secrets.token_bytes(32))
         try:
             raw = self.path.read_bytes()
@@ -80,12 +90,39 @@ class Store:
             raise StateError(
                 f"{self.path} cannot be read: {error.strerror}", "mend its permissions"
             ) from None
-        except ValueError:
+        except (ValueError, RecursionError):
             what = "is empty" if not raw else "is no JSON"
-            raise StateError(f"{self.path} {what}", f"put back {self._beside('.backup').name}") from None
-        state = state_from_json(data, self._key() or b"", str(self.path))
+            raise StateError(f"{self.path} {what}", self._cure()) from None
+        state = state_from_json(data, self._key() or b"", str(self.path), self._cure())
         self._require_own(state)
+        self._require_newest(state)
         return self._fold(state)
+
+    def _cure(self) -> str:
+        """What to do about a state that is damaged: the copy beside it is as new as it was."""
+        if self._kept() is None:
+            return RESTORE
+        return f"put back {self._beside('.backup').name}"
+
+    def _kept(self) -> tuple[str, int] | None:
+        """Lineage and serial of the copy beside the state; None where there is none to rely on."""
+        try:
+            with self._beside(".backup").open("rb") as file:
+                head = file.read(HEAD).decode(errors="replace")
+        except OSError:
+            return None
+        lineage, serial = re.search(r'"lineage": "([^"]+)"', head), re.search(r'"serial": (\d+)', head)
+        return (lineage[1], int(serial[1])) if lineage and serial else None
+
+    def _require_newest(self, state: State) -> None:
+        """Refuse a state that is older than its copy: what was made since would be made again."""
+        kept = self._kept()
+        if kept and kept[0] == state.lineage and kept[1] > state.serial:
+            raise StateError(
+                f"{self.path} is older (serial {state.serial}) than its copy (serial {kept[1]}): what was"
+                " done since is not in it, and would be done again",
+                f"{self._cure()}; or move that away, if this older one is meant",
+            )
 
     def _require_own(self, state: State) -> None:
         if state.stack != self.stack:
@@ -184,11 +221,11 @@ class Store:
         return state, journal
 
     def save(self, state: State) -> None:
-        """Write the whole state, keep the one before, and let the journal go: it is folded in."""
+        """Write the whole state and a copy of it, and let the journal go: it is folded in."""
         check(state, str(self.path))
-        with suppress(FileNotFoundError):
-            write_whole(self._beside(".backup"), self.path.read_bytes())
-        write_whole(self.path, json.dumps(state_to_json(state), indent=1).encode() + b"\n")
+        text = json.dumps(state_to_json(state), indent=1).encode() + b"\n"
+        write_whole(self.path, text)
+        write_whole(self._beside(".backup"), text)
         with suppress(FileNotFoundError):
             self._beside(".journal").unlink()
 
@@ -215,8 +252,8 @@ def fold_record(state: State, resources: dict[Address, Entry], record: dict[str,
                 resources[address] = entry_from_json(entry)
         elif "outputs" in record:
             return replace(state, outputs=from_json(record["outputs"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise StateError(f"{where} is damaged: {error}", "move it away to go on without it") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        raise StateError(f"{where} is damaged", "move it away to go on without it") from None
     return state
 
 

@@ -66,6 +66,9 @@ class Member(Kind):
     name, plural, Spec = "member", "members", MemberSpec
     computed = ("status",)
 
+    def identity(self, key: str) -> str | None:
+        return key.lower()
+
     def wanted(self, key: str, spec: BaseModel) -> Fields:
         want = super().wanted(key, spec)
         if not EMAIL.fullmatch(key) or len(key) > 320:

@@ -21,7 +21,7 @@ from lbstack.kinds.member.words import (
     spelled,
 )
 from lbstack.kinds.reading import PAGE, by_id_ask, together, until_short
-from lbstack.values import Address
+from lbstack.values import Address, Ref
 
 MEMBERS = f"members(skip: $skip, first: {PAGE}) {{ id user {{ id }} role {{ id name }} accessFrom }}"
 
@@ -137,16 +137,20 @@ def _same_address(tracked: Sequence[Tracked]) -> list[Problem]:
 
 
 def _unknown_roles(tracked: Sequence[Tracked], roles: list[str]) -> list[Problem]:
+    cure = f"roles are {', '.join(roles)}"
     return [
-        Problem(f"the workspace has no role {role}", f"roles are {', '.join(roles)}", address=item.address)
+        Problem(f"the workspace has no role {role}", cure, address=item.address, path=path)
         for item in tracked
-        for role in _roles_in(item.want or {})
+        for path, role in _roles_in(item.want or {})
         if role not in roles
     ]
 
 
-def _roles_in(want: Fields) -> list[str]:
-    return list(dict.fromkeys([want.get("role", NONE), *want.get("projects", {}).values()]))
+def _roles_in(want: Fields) -> list[tuple[tuple[str, ...], str]]:
+    """Every role and where it is written."""
+    projects = want.get("projects", {}).items()
+    named = [(("projects", p.address.key if isinstance(p, Ref) else str(p)), role) for p, role in projects]
+    return [(("role",), want.get("role", NONE)), *named]
 
 
 def _unfit(tracked: Sequence[Tracked], by_email: dict[str, dict[str, Any]]) -> list[Problem]:

@@ -1,0 +1,75 @@
+"""What surrounds a run is out of order: closed streams, full disks, files that are something else."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.conftest import Cli, graphql
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("plan --sandbox >&-", 0),
+        ("plan --sandbox --json >&- 2>&-", 0),
+        ("plan --sandbox >&- 2>&- <&-", 0),
+        ("apply --sandbox <&-", 1),
+        ("apply --sandbox --json --auto-approve >&-", 0),
+        ("apply --sandbox --auto-approve <&- >&- 2>&-", 0),
+        ("output --sandbox --json >&-", 0),
+        ("nonsense 2>&-", 64),
+    ],
+)
+def test_closed_streams_are_nobody_listening(cli: Cli, words: str, code: int) -> None:
+    command = f"{sys.executable} -m lbstack {words}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=cli.folder, env=cli.env, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == code, done.stderr
+    assert "mistake of its own" not in done.stderr
+    if "apply" in words and code == 0:
+        assert cli("plan", "--sandbox", "--detailed-exitcode").returncode == 0
+
+
+def test_what_is_named_is_looked_at_before_anybody_is_asked(cli: Cli) -> None:
+    missing = cli("apply", "nope.json", "--sandbox")
+    assert missing.returncode == 64
+    assert "cannot read nope.json" in missing.stderr
+    for text in ("", "\x00garbage", "[1, 2"):
+        cli.write(text, "plan.out")
+        done = cli("apply", "plan.out", "--sandbox")
+        assert done.returncode == 1
+        assert "plan.out is neither a stack nor a saved plan" in done.stderr
+    cli.write('{"lbstack_plan":' + "[" * 100_000, "plan.out")
+    done = cli("apply", "plan.out", "--sandbox")
+    assert done.returncode == 7
+    assert "plan.out is damaged" in done.stderr
+
+
+def test_a_full_disk_ends_an_apply_with_a_summary_and_the_name_of_the_file(served: Cli) -> None:
+    names = [f"d{number}" for number in range(12)]
+    bodies = "".join(f"  {name}: {{name: {name}}}\n" for name in names)
+    served.write(f"stack: signs\ndatasets:\n{bodies}")
+    full = served(
+        "apply", "--auto-approve", "--parallelism", "2",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500)),
+    )  # fmt: skip
+    assert full.returncode == 1, full.stdout + full.stderr
+    assert ".lbstack/signs@127.0.0.1" in full.stderr
+    assert "File too large" in full.stderr
+    assert "permissions" not in full.stderr
+    assert "Not started: " in full.stdout
+    lost = re.findall(r"what it made has the id (\w+)", full.stdout)
+    assert served("apply", "--auto-approve").returncode == 0
+    ids = {
+        each["id"]
+        for each in graphql(served, "{ datasets(where: {deleted: false}, first: 100) { id } }")["datasets"]
+    }
+    shown = json.loads(served("show", "--json").stdout)["resources"]
+    assert ids - {each["id"] for each in shown} <= set(lost)
