@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # the edges are slow to import, and each command needs only s
 DEFAULT_ENDPOINT = "https://api.labelbox.com/graphql"
 SANDBOX = "sandbox"
 HOME = ".lbstack"
+BROKEN = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+"""What SQLite says of data that nothing but beginning anew helps; a full disk is no reason for that."""
 
 Progress = Callable[[int, int], None]
 
@@ -109,22 +111,7 @@ async def open_wire(settings: Settings) -> AsyncIterator[ApiWire]:
     from lbstack.api.wire import ApiWire
 
     if settings.sandbox:
-        import sqlite3
-
-        from lbstack.sandbox.app import create_app
-        from lbstack.sandbox.store import FormatError
-        from lbstack.sandbox.world import admin_key
-        from lbstack.state.files import make_folder
-
-        make_folder(Path(HOME))
-        try:
-            app = create_app(Path(HOME))
-            key = admin_key(app.state.sandbox.store)
-        except sqlite3.Error as error:
-            broken = getattr(error, "sqlite_errorname", "") in ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-            cure = "lbstack sandbox reset begins anew" if broken else "see to that, and run this again"
-            raise StateError(f"the sandbox's data in {HOME} cannot be used: {error}", cure) from None
-        async with ApiWire("http://sandbox/graphql", key, app=app) as wire:
+        async with _embedded(Path(HOME)) as wire:
             yield wire
         return
     key = settings.environ.get("LABELBOX_API_KEY", "").strip()
@@ -135,6 +122,29 @@ async def open_wire(settings: Settings) -> AsyncIterator[ApiWire]:
     Secret(key)  # from now on no message shows it
     async with ApiWire(settings.where, key, connections=settings.parallelism) as wire:
         yield wire
+
+
+@asynccontextmanager
+async def _embedded(data: Path) -> AsyncIterator[ApiWire]:
+    """The sandbox inside this process, with its data kept from being emptied meanwhile."""
+    import sqlite3
+
+    from lbstack.api.wire import ApiWire
+    from lbstack.sandbox.app import create_app
+    from lbstack.sandbox.holding import shared
+    from lbstack.sandbox.store import FormatError
+    from lbstack.sandbox.world import admin_key
+
+    with shared(data):
+        try:
+            app = create_app(data)
+            key = admin_key(app.state.sandbox.store)
+        except (sqlite3.Error, FormatError) as error:
+            broken = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT") in BROKEN
+            cure = "lbstack sandbox reset begins anew" if broken else "see to that, and run this again"
+            raise StateError(f"the sandbox's data in {data} cannot be used: {error}", cure) from None
+        async with ApiWire("http://sandbox/graphql", key, app=app) as wire:
+            yield wire
 
 
 def moves_of(graph: Graph, state: State) -> tuple[tuple[Address, Address], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lbstack.errors import ConfigError, Exit, StateError, UsageError
-from lbstack.session import HOME, SANDBOX, dumps
+from lbstack.session import BROKEN, HOME, SANDBOX, dumps
 
 if TYPE_CHECKING:
     import sqlite3
@@ -60,6 +61,7 @@ def serve(data: Path, port: int, host: str, allow_remote: bool, faults: bool, co
     With --faults two more lines follow: `control URL` and `token TOKEN`. Requests to the control port
     carry that token as `Authorization: Bearer TOKEN`.
     """
+    from lbstack.sandbox.holding import shared
     from lbstack.sandbox.hosts import is_loopback
     from lbstack.sandbox.server import serve as run
 
@@ -69,12 +71,14 @@ def serve(data: Path, port: int, host: str, allow_remote: bool, faults: bool, co
             "it is no place for real data; give --allow-remote if that is what you want",
         )
     try:
-        with _readable(data):
+        with _readable(data), shared(data):
             run(
                 host, port, data, on_served=_say_ready, allow_remote=allow_remote, faults=faults,
                 control_port=control_port,
             )  # fmt: skip
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EROFS) or error.filename:
+            raise  # about the data, not about the port
         where = f"port {port}" if host == "127.0.0.1" else f"{host}, port {port},"
         raise ConfigError(
             f"{where} cannot be used: {error.strerror or error}", "give another --port"
@@ -102,7 +106,9 @@ def _readable(data: Path) -> Iterator[None]:
         yield
     except (FormatError, sqlite3.DatabaseError) as error:
         told = str(error) if isinstance(error, FormatError) else f"{data}: {error}"
-        raise StateError(f"the sandbox's data cannot be read: {told}", RESET) from None
+        broken = getattr(error, "sqlite_errorname", BROKEN[0]) in BROKEN
+        cure = RESET if broken else "see to that, and run this again"
+        raise StateError(f"the sandbox's data cannot be used: {told}", cure) from None
 
 
 @command.command("reset")
@@ -117,11 +123,41 @@ def reset(data: Path, auto_approve: bool) -> int:
     if not auto_approve and click.prompt("Empty the sandbox? Only 'yes' will be accepted", err=True) != "yes":
         click.echo("Nothing was changed.", err=True)
         return Exit.ERROR
-    for path in [*data.glob("sandbox.db*"), *data.glob(f"*@{SANDBOX}.json*")]:
-        path.unlink()
-    shutil.rmtree(data / "sandbox-files", ignore_errors=True)
+    from lbstack.sandbox.holding import alone
+
+    try:
+        with alone(data):
+            for path in [*_states(data), *data.glob(f"*@{SANDBOX}.json*"), *data.glob("sandbox.db*")]:
+                path.unlink(missing_ok=True)
+            shutil.rmtree(data / "sandbox-files", ignore_errors=True)
+    except BlockingIOError:
+        raise ConfigError(
+            f"the sandbox in {data} is in use", "stop what serves it, or uses it, first"
+        ) from None
     click.echo("The sandbox is empty.")
     return Exit.OK
+
+
+def _states(data: Path) -> list[Path]:
+    """The states of stacks that were applied to this sandbox over HTTP: they name its organizations."""
+    import sqlite3
+
+    from lbstack.sandbox import world
+    from lbstack.sandbox.seed import open_store
+    from lbstack.sandbox.store import FormatError
+    from lbstack.state.store import states_of
+
+    if not list(data.glob("sandbox.db")):
+        return []
+    try:
+        store = open_store(data)
+        try:
+            known = {each["id"] for each in world.organizations(store)}
+        finally:
+            store.close()
+    except (sqlite3.Error, FormatError):
+        return []  # what cannot be read is emptied all the same
+    return [path for folder in {data, Path(HOME)} for path in states_of(folder, known)]
 
 
 @command.command("deliveries")
@@ -293,16 +329,18 @@ def accept_invite(email: str, organization: str | None, data: Path) -> int:
 @contextmanager
 def _store(data: Path) -> Iterator[Store]:
     """The sandbox's data; what it refuses is wrong usage."""
+    from lbstack.sandbox.holding import shared
     from lbstack.sandbox.seed import open_store
 
-    with _readable(data):
-        store = open_store(data)
-    try:
-        yield store
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    finally:
-        store.close()
+    with shared(data):
+        with _readable(data):
+            store = open_store(data)
+        try:
+            yield store
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        finally:
+            store.close()
 
 
 @contextmanager

@@ -8,13 +8,14 @@ Beside ``PATH`` lie ``PATH.backup`` (the same once more: an older one would make
 from __future__ import annotations
 
 import getpass
+import glob
 import json
 import os
 import re
 import secrets
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,15 @@ def default_path(folder: Path, stack: str, endpoint: str) -> Path:
     url = urlsplit(endpoint)
     place = f"{url.netloc}{url.path.removesuffix('/graphql')}" if url.netloc else endpoint
     return folder / f"{stack}@{re.sub(r'[^A-Za-z0-9.-]+', '-', place).strip('-')}.json"
+
+
+def states_of(folder: Path, organizations: Container[str]) -> Iterator[Path]:
+    """The states in a folder that are pinned to some organizations, and all that lies beside them."""
+    for path in sorted(folder.glob("*@*.json")):
+        with suppress(OSError), path.open("rb") as file:
+            found = re.search(r'"organization": "([^"]+)"', file.read(HEAD).decode(errors="replace"))
+            if found and found[1] in organizations:
+                yield from sorted(folder.glob(f"{glob.escape(path.name)}*"))
 
 
 class Store:

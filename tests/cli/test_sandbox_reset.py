@@ -1,0 +1,68 @@
+"""Emptying the sandbox: never under somebody who uses it, and with every state that was about it."""
+
+from __future__ import annotations
+
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.cli.conftest import STACK, Cli
+
+
+@contextmanager
+def serving(cli: Cli) -> Iterator[dict[str, str]]:
+    """The sandbox of a folder, served by a process of its own; what a client's environment says."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lbstack", "sandbox", "serve", "--port", "0"],
+        cwd=cli.folder, env=cli.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stdout
+    endpoint, key = (process.stdout.readline().strip() for _ in range(2))
+    try:
+        yield {"LABELBOX_ENDPOINT": endpoint, "LABELBOX_API_KEY": key}
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+
+def test_what_is_served_is_not_emptied_and_its_states_go_with_it(cli: Cli) -> None:
+    home = cli.folder / ".lbstack"
+    with serving(cli) as client:
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
+        assert cli("apply", "--auto-approve", env=client).returncode == 0
+        cli.write(STACK.replace("Street signs", "More signs"))
+        refused = cli("sandbox", "reset", "--auto-approve")
+        assert refused.returncode == 1
+        assert "in use" in refused.stderr
+        assert "1 to change" in cli("plan", env=client).stdout
+    assert list(home.glob("signs@127.0.0.1*"))
+    other = home / "signs@api.labelbox.com.json"
+    other.write_text('{"format": 1, "organization": "another"}')
+    done = cli("sandbox", "reset", "--auto-approve")
+    assert (done.returncode, done.stdout) == (0, "The sandbox is empty.\n")
+    assert [path.name for path in home.iterdir() if "@" in path.name] == [other.name]
+
+
+def test_a_cloud_is_set_up_in_a_folder_of_ones_own(cli: Cli) -> None:
+    assert cli("sandbox", "aws", "put-bucket", "teeth").returncode == 0
+    assert stat.S_IMODE((cli.folder / ".lbstack").stat().st_mode) == 0o700
+
+
+def test_a_damaged_sandbox_is_emptied_too(cli: Cli) -> None:
+    assert cli("plan", "--sandbox").returncode == 0
+    (cli.folder / ".lbstack" / "sandbox.db").write_text("no database " * 1000)
+    done = cli("plan", "--sandbox")
+    assert done.returncode == 7
+    assert "lbstack sandbox reset begins anew" in done.stderr
+    assert cli("sandbox", "reset", "--auto-approve").returncode == 0
+    assert cli("plan", "--sandbox").returncode == 0
+
+
+def test_what_is_no_folder_is_not_blamed_on_the_port(cli: Cli) -> None:
+    done = cli("sandbox", "serve", "--port", "0", "--data", "stack.yaml")
+    assert done.returncode == 1
+    assert "stack.yaml" in done.stderr
+    assert "port" not in done.stderr
