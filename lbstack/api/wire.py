@@ -187,7 +187,11 @@ def _connection_trouble(cause: BaseException | None, lost: type[ServiceError]) -
         return Unreachable(
             f"the service cannot be reached: {cause}", "unreachable", "check LABELBOX_ENDPOINT"
         )
-    return lost(f"the connection broke: {type(cause).__name__}", "connection")
+    if isinstance(cause, httpx2.TimeoutException):
+        return lost("the service did not answer in time", "connection")
+    if isinstance(cause, httpx2.RemoteProtocolError):
+        return lost("the service broke the connection off before it had answered", "connection")
+    return lost(f"the connection broke ({type(cause).__name__})", "connection")
 
 
 class Unreachable(Throttled, NotExecuted):

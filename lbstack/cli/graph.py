@@ -12,6 +12,7 @@ from lbstack.session import Settings, load_graph
 @click.command("graph")
 @options.stack_argument
 @options.variables
+@options.place
 @click.option("--format", "form", type=click.Choice(["dot", "mermaid"]), default="dot", show_default=True)
 @options.with_settings
 def command(settings: Settings, form: str) -> int:

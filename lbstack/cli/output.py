@@ -7,7 +7,7 @@ import json
 import click
 
 from lbstack.cli import options
-from lbstack.errors import ConfigError, Exit
+from lbstack.errors import ConfigError, Exit, UsageError
 from lbstack.session import Settings, dumps, load_graph, open_store
 
 
@@ -23,12 +23,17 @@ def command(settings: Settings, name: str | None, as_json: bool, no_color: bool,
     """Print the outputs of a stack, or one of them."""
     from lbstack.render.words import value
 
+    if raw and as_json:
+        raise UsageError("--raw and --json exclude each other")
+
     # Terraform's ``output NAME`` has no stack: a word that names no file is taken as the output's name.
     if name is None and not settings.path.exists():
         from dataclasses import replace
         from pathlib import Path
 
         name, settings = str(settings.path), replace(settings, path=Path())
+    if raw and name is None:
+        raise UsageError("--raw prints one output", "name it: lbstack output STACK NAME --raw")
     outputs = open_store(settings, load_graph(settings, require_values=False).stack.name).load().outputs
     if name is not None and name not in outputs:
         raise ConfigError(f"there is no output {name!r} in the state", "see: lbstack output")

@@ -12,7 +12,7 @@ import click
 
 from lbstack.cli import options
 from lbstack.cli.again import place
-from lbstack.errors import Exit
+from lbstack.errors import Exit, UsageError
 from lbstack.session import Settings, dumps, load_graph, make_plan, open_store, open_wire
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ def command(
     from lbstack.render.progress import refresh_bar
 
     settings = replace(settings, destroy=destroy)
-    graph = load_graph(settings)
+    if out:
+        _require_free(out)
+    graph = load_graph(settings, require_values=not destroy)
     store = open_store(settings, graph.stack.name)
     state = store.load()
     options.warn_of_doubts(state.doubts)
@@ -73,3 +75,13 @@ def command(
         command = shlex.join(["lbstack", "apply", str(out), *place(settings)])
         click.echo(f"Saved the plan to {out}; carry it out with: {command}", err=True)
     return Exit.CHANGES if detailed_exitcode and not plan.empty else Exit.OK
+
+
+def _require_free(out: Path) -> None:
+    """A plan may take the place of an older one, and of nothing else."""
+    from lbstack.plan.saved import is_plan
+
+    if out.is_dir():
+        raise UsageError(f"--out {out} is a folder", "name a file in it")
+    if out.exists() and not is_plan(out):
+        raise UsageError(f"--out {out} exists and is no saved plan", "name another file")

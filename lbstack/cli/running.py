@@ -23,7 +23,6 @@ from lbstack.kinds import KINDS
 from lbstack.plan import guards, saved
 from lbstack.plan.changes import Plan
 from lbstack.render.progress import refresh_bar
-from lbstack.render.words import summary
 from lbstack.session import Settings, load_graph, make_plan, open_store, open_wire
 from lbstack.stack.files import SUFFIXES
 from lbstack.state.model import State, bound, renamed
@@ -56,7 +55,7 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
                     plan, pinned = await make_plan(settings, graph, state, wire, show)
                 teller.plan(plan)
                 guards.check(plan)
-                if not (plan.empty or auto_approve or _yes(plan)):
+                if not (plan.empty or auto_approve or _yes()):
                     click.echo("Apply cancelled. Nothing was changed.", err=True)
                     return Exit.ERROR
                 return await _execute(settings, plan, pinned, store, wire, teller)
@@ -67,7 +66,8 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
 def _graph(settings: Settings) -> Graph:
     """The stack; of a file that has not the name of one, what it is not is said first."""
     try:
-        return load_graph(settings)
+        # A teardown needs no values: what is destroyed is in state.
+        return load_graph(settings, require_values=not settings.destroy)
     except ConfigError as error:
         if settings.path.is_dir() or settings.path.suffix in SUFFIXES:
             raise
@@ -126,13 +126,19 @@ async def _execute(
     return Exit.INTERRUPTED if outcome.stopped and not outcome.failed else outcome.exit
 
 
-def _yes(plan: Plan) -> bool:
-    click.echo(f"Do you want lbstack to do this? {summary(plan.counts())}", err=True)
+def _yes() -> bool:
+    click.echo("Do you want lbstack to do this?", err=True)
     click.echo("  Only 'yes' will be accepted.\n\n  Enter a value: ", err=True, nl=False)
     # While it waits for a line the loop cannot hear Ctrl-C, so the signal itself must end the wait.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return sys.stdin.readline().strip() == "yes"
+        answer = sys.stdin.readline()
+        if not answer.endswith("\n"):  # the end of the input leaves the cursor in the line
+            click.echo(err=True)
+        return answer.strip() == "yes"
+    except KeyboardInterrupt:
+        click.echo("\nNothing was changed.", err=True)
+        raise
     finally:
         signal.signal(signal.SIGINT, before)
 

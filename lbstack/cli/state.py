@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from lbstack.cli import options
-from lbstack.errors import ConfigError, Exit
+from lbstack.errors import ConfigError, Exit, UsageError
 from lbstack.session import Settings, dumps, load_graph, open_store
 from lbstack.values import Address
 
@@ -83,5 +84,7 @@ def _find(settings: Settings, text: str, *, doubtful: bool = False) -> tuple[Add
     except ValueError as error:
         raise ConfigError(str(error)) from None
     if address not in state.resources and not (doubtful and address in state.doubts):
+        if Path(text).exists():
+            raise UsageError(f"{text} is a file, not an address", f"write the address first: ADDRESS {text}")
         raise ConfigError(f"{text} is not in state", "see: lbstack state list")
     return address, state

@@ -36,5 +36,5 @@ def command(settings: Settings, as_json: bool, no_color: bool) -> int:
         }
         click.echo(dumps(document))
     else:
-        click.echo(f"The stack is valid: {count} resources.")
+        click.echo(f"The stack is valid: {count} resource{'' if count == 1 else 's'}.")
     return Exit.ERROR if problems else Exit.OK

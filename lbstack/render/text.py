@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lbstack.plan.changes import ABSENT, SYMBOLS, Action, Change, FieldChange, Plan
-from lbstack.render.words import NO_CHANGES, Plain, key, path, safe, summary, value
+from lbstack.render.words import NO_CHANGES, Plain, key, path, quoted, safe, summary, value
 from lbstack.values import Address
 
 Line = tuple[str, str]
@@ -82,7 +82,11 @@ def change_lines(change: Change, names: Mapping[str, Address]) -> Iterator[Line]
         for line in change.fields:
             yield field_line(line, names)
     elif change.action is Action.DELETE:
-        yield (f"      - id = {safe(change.id or '')}", "destroy")
+        named = (change.before or {}).get("name")
+        width = 4 if named else 2
+        yield (f"      - {'id':<{width}} = {quoted(change.id or '')}", "destroy")
+        if isinstance(named, str):
+            yield (f"      - name = {value(named, names)}", "destroy")
     if change.contents and change.action in (Action.DELETE, Action.REPLACE):
         yield (f"      # what is destroyed holds {change.contents} rows or labels", "destroy")
 
@@ -154,14 +158,16 @@ def _order(keys: list[Any]) -> str:
 
 
 def _output_lines(plan: Plan) -> Iterator[Line]:
+    width = max(len(safe(change.name)) for change in plan.outputs)
     for change in plan.outputs:
         before, after = (value(item) for item in (change.before, change.after))
+        name = f"{safe(change.name):<{width}}"
         if change.before is ABSENT:
-            yield (f"  + {safe(change.name)} = {after}", "add")
+            yield (f"  + {name} = {after}", "add")
         elif change.after is ABSENT:
-            yield (f"  - {safe(change.name)} = {before}", "destroy")
+            yield (f"  - {name} = {before}", "destroy")
         else:
-            yield (f"  ~ {safe(change.name)} = {before} -> {after}", "change")
+            yield (f"  ~ {name} = {before} -> {after}", "change")
 
 
 def drift_lines(plan: Plan) -> Iterator[Line]:

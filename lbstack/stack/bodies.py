@@ -52,6 +52,7 @@ class Bodies:
     def __init__(self, expander: Expander, problems: Problems) -> None:
         self.expander = expander
         self.problems = problems
+        self._origins = {name: variable.origin for name, variable in expander.variables.items()}
 
     def resource(self, kind: Kind, key: str, item: Item) -> Resource | None:
         """The resource, or None when something is wrong with it."""
@@ -109,7 +110,7 @@ class Bodies:
         try:
             return kind.wanted(key, spec)
         except ValidationError as error:
-            complain(error, item, name, self.problems, kind.Spec)
+            complain(error, item, name, self.problems, kind.Spec, origins=self._origins)
         except ValueError as error:
             self.problems.add(f"{name}: {error}", "", item.key)
         return None
@@ -127,7 +128,7 @@ class Bodies:
         try:
             return spec.model_validate(value)
         except ValidationError as error:
-            complain(error, item, name, self.problems, spec, tuple(EngineWords.model_fields))
+            complain(error, item, name, self.problems, spec, tuple(EngineWords.model_fields), self._origins)
             return None
 
     def _secrets_in_place(self, kind: Kind, fields: Fields, item: Item) -> bool:

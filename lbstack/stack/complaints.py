@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -21,6 +22,9 @@ from lbstack.values import Secret, Source
 
 Path = tuple[str | int, ...]
 
+MANY = 15
+"""Keys that are listed for who wrote an unknown one; more are not read."""
+_VARIABLE = re.compile(r"\$\{\s*var\.([^}\s]+)\s*\}")
 _PLAIN = {
     "string_type": "should be text",
     "dict_type": "should be a mapping",
@@ -55,8 +59,10 @@ def complain(
     problems: Problems,
     spec: type[BaseModel],
     also: Sequence[str] = (),
+    origins: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Turn a validation error of a body into problems; `name` is the body's, as in ``PLURAL.KEY``.
+    `origins` tells where the values of variables were given.
 
     What is wrong with a variable without a value is not told: it may have one when it counts.
     """
@@ -73,7 +79,8 @@ def complain(
         texts = " or ".join(dict.fromkeys(complaint.text for complaint in group))
         where = "" if first.at_key else f"{_dotted(name, first.path)} "
         place = locate(item, first.path, key=first.at_key)
-        problems.add(f"{where}{texts}", first.detail, place)
+        detail = first.detail or ("" if first.at_key else _given(item, first.path, origins))
+        problems.add(f"{where}{texts}", detail, place)
 
 
 def refuse_secret(secret: Secret, place: Source, problems: Problems) -> None:
@@ -105,7 +112,9 @@ def _complaints(
         elif kind == "extra_forbidden":
             known = [*spec.model_fields, *also] if len(path) == 1 else _names(spec)
             text = f"unknown key {shown(path[-1])} in {_dotted(name, path[:-1])}"
-            yield _Complaint(path, len(path), fork, branch, text, problems.near(path[-1], known), True)
+            every = f"there are {', '.join(known)}" if len(known) <= MANY else ""
+            detail = problems.near(path[-1], known, every)
+            yield _Complaint(path, len(path), fork, branch, text, detail, True)
         elif isinstance(given, Secret):
             if path not in refused:  # by every branch of a union
                 refuse_secret(given, locate(item, path), problems)
@@ -138,6 +147,20 @@ def _deepest(complaints: list[_Complaint]) -> list[_Complaint]:
             branches[one.branch] = max(one.depth, branches.get(one.branch, 0))
     best = {fork: max(branches.values()) for fork, branches in depths.items()}
     return [c for c in complaints if c.branch is None or depths[c.fork][c.branch] == best[c.fork]]
+
+
+def _given(item: Item, path: Path, origins: Mapping[str, str]) -> str:
+    """Of a value that came from a variable: from which, and where that was given."""
+    value = item.value
+    for step in path:
+        if isinstance(value, str):
+            break
+        value = value[step]
+    match = _VARIABLE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or match[1] not in origins:
+        return ""
+    where = f", given {origins[match[1]]}" if origins[match[1]] else ", its default"
+    return f"it is the value of variable {shown(match[1])}{where}"
 
 
 def _words(error: Mapping[str, Any]) -> str:

@@ -32,6 +32,8 @@ class Variable:
     name: str
     secret: bool
     value: Any
+    origin: str = ""
+    """Where the value was given, in words; empty for a default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,11 @@ def resolve(
 ) -> dict[str, Variable]:
     """The declared variables with their values. What is given but not declared is a problem."""
     filed: dict[str, Any] = {}
+    places: dict[str, str] = {}
     for path in given.var_files:
         for name, item in _var_file(path, problems, budget).items():
             filed[name] = plain(item.value)
+            places[name] = f"at {item.place}"
             if name not in declared:
                 _undeclared(name, declared, problems, item.key)
     for name in given.variables:
@@ -62,7 +66,10 @@ def resolve(
         secret, default = _declaration(name, item, problems)
         value = given.environ.get(PREFIX + name, default)
         value = given.variables.get(name, filed.get(name, value))
-        found[name] = Variable(name, secret, _checked(name, item, secret, value, given.required, problems))
+        origin = f"in {PREFIX}{name}" if PREFIX + name in given.environ else ""
+        origin = "with --var" if name in given.variables else places.get(name, origin)
+        checked = _checked(name, item, secret, value, given.required, problems)
+        found[name] = Variable(name, secret, checked, origin)
     return found
 
 

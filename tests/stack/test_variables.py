@@ -15,6 +15,7 @@ CANARY = "c4n4ry-$tr0ng-s3cret"
 HELP = "write ${var.NAME} or ${KIND.KEY.ATTRIBUTE}; $${ is a literal ${"
 OF_A_BOX = "there are id, name, shelf, near, keepers, labels, anything"
 TAKEN = "a secret must be the whole value of a field that takes one"
+THERE_ARE = "there are name, shelf, near, keepers, labels, token, note, anything, lifecycle, previously"
 NOT_TAKEN = f"secret variable 'key' stands in a field that takes no secret; {TAKEN}"
 
 
@@ -278,7 +279,7 @@ def test_a_secret_goes_where_it_is_taken(desk: Desk) -> None:
         (
             "boxes: {a: {name: x, '${var.key}': 1}}",
             [
-                "3:22: unknown key '${var.key}' in boxes.a",
+                "3:22: unknown key '${var.key}' in boxes.a; " + THERE_ARE,
                 "3:22: ${…} in the key '${var.key}'; keys are literal",
             ],
         ),
