@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 HUMAN = "human@sandbox.example"
 _SECRET = re.compile(r"secret|jwt|token|password|credential", re.IGNORECASE)
-_OURS = {"ledger", "counters", "search_past", "jobs"}
+# What the sandbox keeps for itself; the jobs that a mere read leaves are no part of the workspace either.
+_OURS = {"ledger", "counters", "search_past", "jobs", "collection_jobs"}
 _HIDDEN = "(secret)"
 
 
