@@ -29,6 +29,10 @@ DAMAGE = {
     ],
 }
 TOOTH = {"tool": "rectangle", "name": "Tooth"}
+EDITOR = "{ labelingFrontends(skip: 0, first: 100) { id } }"
+SET_EDITOR = """mutation ($p: ID!, $e: ID!) {
+  updateProject(where: {id: $p}, data: {labelingFrontend: {connect: {id: $e}}}) { id }
+}"""
 CONNECT = """mutation ($p: ID!, $o: ID!) {
   project(where: {id: $p}) { connectOntology(ontologyId: $o) { id } }
 }"""
@@ -116,6 +120,7 @@ def test_another_media_type_replaces_it(world: World) -> None:
 def test_it_is_deleted_and_refused_while_a_project_uses_it(world: World) -> None:
     apply(world, tools=[DAMAGE])
     made = world.graphql('mutation { createProject(data: {name: "p"}) { id } }')["createProject"]["id"]
+    world.graphql(SET_EDITOR, p=made, e=world.graphql(EDITOR)["labelingFrontends"][0]["id"])
     world.graphql(CONNECT, p=made, o=id_of(world))
     world.write("stack: test\n")
     assert world.apply().failed

@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Any
 
-from documents import ATTACH, CONNECT, NEW_ONTOLOGY, NEW_ROW, dataset, project
+from documents import ATTACH, NEW_ONTOLOGY, NEW_ROW, connect, dataset, project
 from workspace import Workspace
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\nrest").decode()
@@ -98,7 +98,7 @@ class Studio:
         box.ask(ATTACH, p=self.project, d=self.dataset)
         told = json.dumps(EVERYTHING)
         self.ontology = box.ask(NEW_ONTOLOGY, name="everything", normalized=told, type="IMAGE")
-        box.ask(CONNECT, p=self.project, o=self.ontology["id"])
+        connect(box, self.project, self.ontology["id"])
         keys = [f"key {number}" for number in range(rows)]
         self.rows = [str(box.ask(NEW_ROW, d=self.dataset, key=key)["id"]) for key in keys]
 

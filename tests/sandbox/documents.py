@@ -17,6 +17,11 @@ NEW_ONTOLOGY = """mutation ($name: String!, $normalized: String!, $type: MediaTy
 CONNECT = (
     """mutation ($p: ID!, $o: ID!) { project(where: {id: $p}) { connectOntology(ontologyId: $o) { id } } }"""
 )
+FRONTEND = """mutation ($p: ID!, $f: ID!) {
+  updateProject(where: {id: $p}, data: {labelingFrontend: {connect: {id: $f}}}) { id } }"""
+EDITOR = (
+    '{ labelingFrontends(where: {AND: [{name: "Editor"}, {deleted: false}]}, skip: 0, first: 100) { id } }'
+)
 NEW_ROW = """mutation ($d: ID!, $key: String) {
   createDataRow(data: {rowData: "https://a.example/1.jpg", globalKey: $key, dataset: {connect: {id: $d}}}) {
     id externalId globalKey rowData mediaAttributes dataset { id } } }"""
@@ -36,6 +41,12 @@ def ontology(box: Workspace, *tools: str, media_type: str | None = "IMAGE") -> A
     nodes = [{"tool": "polygon", "name": name, "color": "#ff0000"} for name in tools]
     normalized = json.dumps({"tools": nodes, "classifications": []})
     return box.ask(NEW_ONTOLOGY, name="damage", normalized=normalized, type=media_type)
+
+
+def connect(box: Workspace, p: str, o: str) -> Any:
+    """Connect an ontology, with the editor that a project needs before; what the service answers."""
+    box.ask(FRONTEND, p=p, f=box.ask(EDITOR)[0]["id"])
+    return box.ask(CONNECT, p=p, o=o)
 
 
 def labelled(box: Workspace, **label: Any) -> tuple[str, str, str]:

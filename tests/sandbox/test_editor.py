@@ -6,17 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from documents import CONNECT, NEW_ONTOLOGY, labelled, ontology, project
+from documents import CONNECT, EDITOR, FRONTEND, NEW_ONTOLOGY, connect, labelled, ontology, project
 from workspace import Workspace
 
 READ = """query ($p: ID!) { project(where: {id: $p}) {
   ontology { id name normalized } labelingFrontend { id name description iframeUrlPath }
   labelingFrontendOptions { id customizationOptions } connectableOntologies { id name } } }"""
-EDITOR = (
-    '{ labelingFrontends(where: {AND: [{name: "Editor"}, {deleted: false}]}, skip: 0, first: 100) { id } }'
-)
-FRONTEND = """mutation ($p: ID!, $f: ID!) {
-  updateProject(where: {id: $p}, data: {labelingFrontend: {connect: {id: $f}}}) { id } }"""
 OPTIONS = """mutation ($p: ID!, $f: ID!, $o: String!) { createLabelingFrontendOptions(data: {
   project: {connect: {id: $p}}, labelingFrontend: {connect: {id: $f}}, customizationOptions: $o}) {
   customizationOptions id } }"""
@@ -37,9 +32,9 @@ def connected(box: Workspace, p: str) -> Any:
 def test_an_ontology_is_connected_replaced_and_disconnected(box: Workspace) -> None:
     p, one, two = project(box), ontology(box, "a")["id"], ontology(box, "b")["id"]
     assert connected(box, p) is None
-    assert box.ask(CONNECT, p=p, o=one) == {"connectOntology": {"id": one}}
+    assert connect(box, p, one) == {"connectOntology": {"id": one}}
     assert connected(box, p) == one
-    box.ask(CONNECT, p=p, o=two)
+    connect(box, p, two)
     assert connected(box, p) == two
     box.ask(DISCONNECT, p=p)
     assert connected(box, p) is None
@@ -50,11 +45,28 @@ def test_an_ontology_must_be_for_the_projects_media_type(
     box: Workspace, media_type: str | None, fits: bool
 ) -> None:
     p, o = project(box), ontology(box, media_type=media_type)["id"]
+    box.ask(FRONTEND, p=p, f=box.ask(EDITOR)[0]["id"])
     if fits:
-        assert box.ask(CONNECT, p=p, o=o)
+        assert connect(box, p, o)
     else:
         assert box.refused(CONNECT, p=p, o=o)[0] == "MALFORMED_REQUEST"
     assert [each["id"] for each in box.ask(READ, p=p)["connectableOntologies"]] == ([o] if fits else [])
+
+
+CONNECT_FIELD = """mutation ($p: ID!, $o: ID!) {
+  updateProject(where: {id: $p}, data: {ontology: {connect: {id: $o}}}) { id } }"""
+
+
+@pytest.mark.parametrize("document", [CONNECT, CLONE, CONNECT_FIELD])
+def test_without_an_editor_no_ontology_is_connected(box: Workspace, document: str) -> None:
+    p, o = project(box), ontology(box, "a")["id"]
+    code, message = box.refused(document, p=p, o=o)
+    assert (code, "no labeling front end" in message) == ("MALFORMED_REQUEST", True)
+    assert connected(box, p) is None
+    assert [each["id"] for each in box.ask("{ ontologies { nodes { id } } }")["nodes"]] == [o]
+    box.ask(FRONTEND, p=p, f=box.ask(EDITOR)[0]["id"])
+    assert box.ask(document, p=p, o=o)
+    assert connected(box, p) is not None
 
 
 def test_an_unknown_or_foreign_ontology_is_not_found(box: Workspace) -> None:
@@ -65,6 +77,7 @@ def test_an_unknown_or_foreign_ontology_is_not_found(box: Workspace) -> None:
 
 def test_a_clone_is_the_projects_own(box: Workspace) -> None:
     p, o = project(box), ontology(box, "a")
+    box.ask(FRONTEND, p=p, f=box.ask(EDITOR)[0]["id"])
     copy = box.ask(CLONE, p=p, o=o["id"])["cloneOntology"]
     assert copy["id"] != o["id"]
     assert connected(box, p) == copy["id"]
@@ -89,7 +102,7 @@ def test_setting_up_the_editor_makes_an_empty_ontology_that_the_real_one_replace
     assert found["labelingFrontendOptions"] == [made]
     normalized = json.dumps({"tools": [{"tool": "point", "name": "x", "color": "red"}]})
     real = box.ask(NEW_ONTOLOGY, name="mine", normalized=normalized, type="IMAGE")["id"]
-    box.ask(CONNECT, p=p, o=real)
+    connect(box, p, real)
     box.wait()
     listed = box.ask('{ ontologies(where: {search: "mine"}) { nodes { id } } }')["nodes"]
     assert listed == [{"id": real}]
@@ -97,7 +110,7 @@ def test_setting_up_the_editor_makes_an_empty_ontology_that_the_real_one_replace
 
 def test_setting_up_the_editor_leaves_a_connected_ontology_alone(box: Workspace) -> None:
     p, f, o = project(box), box.ask(EDITOR)[0]["id"], ontology(box, "a")["id"]
-    box.ask(CONNECT, p=p, o=o)
+    connect(box, p, o)
     box.ask(OPTIONS, p=p, f=f, o=EMPTY)
     assert connected(box, p) == o
 
@@ -113,7 +126,7 @@ def test_a_labelled_project_keeps_the_features_its_labels_use(box: Workspace, by
     made = ontology(box, "Damage", "Unused")
     feature = made["normalized"]["tools"][0]
     p, row, _ = labelled(box)
-    box.ask(CONNECT, p=p, o=made["id"])
+    connect(box, p, made["id"])
     label = json.dumps({"objects": [{by: feature[by], "polygon": []}]})
     new = """mutation ($p: ID!, $r: ID!, $l: String!) {
       createLabel(data: {label: $l, project: {connect: {id: $p}}, dataRow: {connect: {id: $r}}}) { id } }"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from documents import ATTACH, CONNECT, NEW_LABEL, NEW_ONTOLOGY, NEW_ROW, dataset, project
+from documents import ATTACH, NEW_LABEL, NEW_ONTOLOGY, NEW_ROW, connect, dataset, project
 from workspace import Workspace
 
 from lbstack.sandbox.annotations.agreement import SKIPPED, SUBMITTED
@@ -48,7 +48,7 @@ class Bench:
         box.ask(ATTACH, p=self.project, d=self.dataset)
         told = json.dumps(DAMAGE)
         self.ontology = box.ask(NEW_ONTOLOGY, name="teeth", normalized=told, type="IMAGE")
-        box.ask(CONNECT, p=self.project, o=self.ontology["id"])
+        connect(box, self.project, self.ontology["id"])
         self.rows = [str(box.ask(NEW_ROW, d=self.dataset)["id"]) for _ in range(rows)]
 
     def label(self, body: Any, row: int = 0) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from annotated import ANNOTATIONS, BOX, CUBOID, LINE, POINT, POLYGON, TASK, Labelled, begin, read
-from documents import CONNECT, NEW_ONTOLOGY, project
+from documents import NEW_ONTOLOGY, connect, project
 from test_exports import paused
 from workspace import Workspace
 
@@ -114,7 +114,7 @@ def test_every_kind_of_annotation_has_the_older_shape(box: Workspace) -> None:
     questions = {"type": "checklist", "name": "Attributes", "scope": "global", "options": [{"value": "a"}]}
     normalized = json.dumps({"tools": [tool], "classifications": [questions]})
     ontology = box.ask(NEW_ONTOLOGY, name="o", normalized=normalized, type="IMAGE")
-    box.ask(CONNECT, p=made.project, o=ontology["id"])
+    connect(box, made.project, ontology["id"])
     features = {each["name"]: each["featureSchemaId"]
                 for each in ontology["normalized"]["tools"] + ontology["normalized"]["classifications"]}  # fmt: skip
     annotations = json.loads(json.dumps(ANNOTATIONS))

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 import pytest
-from documents import ATTACH, NEW_LABEL, NEW_ROW, dataset, ontology, project
+from documents import ATTACH, NEW_LABEL, NEW_ROW, connect, dataset, ontology, project
 from graphql import FieldNode, OperationDefinitionNode, SelectionSetNode, parse
 from test_upload import upload
 from workspace import Workspace
@@ -196,7 +196,7 @@ class Desk:
             "quotaFactor": 0.5, "skip": 0, "first": 5,
         }  # fmt: skip
         box.ask(PROJECTS[6], projectId=p, quotaFactor=0.1)
-        box.ask(self.filled(PROJECTS[3]))
+        connect(box, p, o)
 
     def file(self, content: Any, name: str) -> str:
         sent = upload(self.box, (name, json.dumps(content).encode(), "application/json"))

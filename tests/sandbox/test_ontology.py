@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from documents import connect
 from workspace import Workspace
 
 from lbstack.sandbox.roles import BY_NAME
@@ -255,10 +256,19 @@ def test_project_instructions_appear_in_normalized_and_change_nothing_else(works
     document = """mutation ($id: ID!, $url: String!) {
       setProjectInstructions(where: {id: $id}, data: {instructionsUrl: $url}) { ontology { options } } }"""
     assert workspace.refused(document, id=project, url="https://x/1.pdf")[0] == "MALFORMED_REQUEST"
-    connect = f'connectOntology(ontologyId: "{held["id"]}") {{ id }}'
-    workspace.ask(f'mutation {{ project(where: {{id: "{project}"}}) {{ {connect} }} }}')
+    connect(workspace, project, held["id"])
     told = workspace.ask(document, id=project, url="https://x/1.pdf")
     assert told["ontology"]["options"] == held["normalized"] | {"projectInstructions": "https://x/1.pdf"}
+
+
+@pytest.mark.parametrize("media_type", ["UNKNOWN", "UNSUPPORTED"])
+def test_what_a_client_makes_of_unknown_words_is_no_media_type_to_write(
+    workspace: Workspace, media_type: str
+) -> None:
+    code, message = workspace.refused(CREATE, data={**ontology(DAMAGE), "mediaType": media_type})
+    assert (code, message) == ("MALFORMED_REQUEST", f"Invalid media type: {media_type}")
+    assert workspace.ask("{ ontologies { nodes { id } } }")["nodes"] == []
+    assert workspace.ask("{ rootSchemaNodes { nodes { id } } }")["nodes"] == []
 
 
 # Identity ---------------------------------------------------------------------------------------------
@@ -495,8 +505,7 @@ def test_a_label_in_a_project_archives_what_it_names_until_it_is_deleted(workspa
     data_row = workspace.ask(
         f'mutation {{ createDataRow(data: {{rowData: "https://x/1", {place}}}) {{ id }} }}'
     )
-    connect = f'connectOntology(ontologyId: "{held["id"]}") {{ id }}'
-    workspace.ask(f'mutation {{ project(where: {{id: "{project}"}}) {{ {connect} }} }}')
+    connect(workspace, project, held["id"])
     ident = held["normalized"]["tools"][0]["featureSchemaId"]
     told = workspace.ask(
         "mutation ($data: LabelCreateInput!) { createLabel(data: $data) { id } }",
@@ -647,12 +656,7 @@ def test_a_feature_that_labels_use_is_not_deleted_with_its_last_ontology(workspa
 def test_an_ontology_is_deleted_only_when_no_living_project_uses_it(workspace: Workspace) -> None:
     held = create(workspace, DAMAGE)
     project = workspace.ask('mutation { createProject(data: {name: "Step 1"}) { id } }')["id"]
-    workspace.ask(
-        """mutation ($project: ID!, $ontology: ID!) {
-          project(where: {id: $project}) { connectOntology(ontologyId: $ontology) { id } } }""",
-        project=project,
-        ontology=held["id"],
-    )
+    connect(workspace, project, held["id"])
     assert read(workspace, held["id"])["projects"] == [{"id": project}]
     status, body = workspace.rest("DELETE", f"/ontologies/{held['id']}")
     assert (status, body["message"]) == (

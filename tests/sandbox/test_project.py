@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from documents import ATTACH, CONNECT, NEW_ROW, dataset, labelled, ontology, project
+from documents import ATTACH, NEW_ROW, connect, dataset, labelled, ontology, project
 from workspace import Workspace
 
 FIELDS = """id name description createdAt updatedAt setupComplete lastActivityTime autoAuditNumberOfLabels
@@ -201,6 +201,18 @@ def rows_in(box: Workspace, dataset: str) -> Any:
     return box.ask(query, d=dataset)
 
 
+@pytest.mark.parametrize("media_type", ["UNKNOWN", "UNSUPPORTED"])
+def test_what_a_client_makes_of_unknown_words_is_no_media_type_to_write(
+    box: Workspace, media_type: str
+) -> None:
+    refusal = ("MALFORMED_REQUEST", f"Invalid media type: {media_type}")
+    assert box.refused(CREATE, data={"name": "p", "allowedMediaType": media_type})[:2] == refusal
+    assert box.ask("{ projects { id } }") == []
+    made = create(box, allowedMediaType="IMAGE")
+    assert box.refused(UPDATE, id=made["id"], data={"allowedMediaType": media_type})[:2] == refusal
+    assert box.ask(READ, id=made["id"])["allowedMediaType"] == "IMAGE"
+
+
 LIVE = {"editorTaskType": "MODEL_CHAT_EVALUATION", "allowedMediaType": "CONVERSATIONAL"}
 BATCHES = """query ($p: ID!) { project(where: {id: $p}) {
   dataRowCount uploadType batches { nodes { size } } taskQueues { dataRowCount } } }"""
@@ -249,7 +261,7 @@ def test_a_clone_has_the_set_up_and_none_of_the_data(box: Workspace) -> None:
       updateProjectResourceTags(input: {resourceTagIds: $t}) { id } } }"""
     box.ask(put, p=p, t=[tag["id"]])
     made = ontology(box, "Damage")["id"]
-    box.ask(CONNECT, p=p, o=made)
+    connect(box, p, made)
     box.ask(UPDATE, id=p, data={"description": "d", "autoAuditPercentage": 0.5})
     copy = box.ask(CLONE, p=p)["id"]
     before, after = box.ask(READ, id=p), box.ask(READ, id=copy)

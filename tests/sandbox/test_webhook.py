@@ -107,6 +107,17 @@ def test_a_webhook_that_was_switched_off_is_still_listed_and_found(box: Workspac
     ]
 
 
+def test_what_was_revoked_stays_so_and_what_was_inactive_may_work_again(box: Workspace) -> None:
+    ident = create(box)["id"]
+    box.ask(UPDATE, id=ident, data={"status": "INACTIVE"})
+    assert box.ask(UPDATE, id=ident, data={"status": "ACTIVE"})["status"] == "ACTIVE"
+    box.ask(UPDATE, id=ident, data={"status": "REVOKED"})
+    for status in ("ACTIVE", "INACTIVE"):
+        assert box.refused(UPDATE, id=ident, data={"status": status})[0] == "MALFORMED_REQUEST"
+    assert box.ask(UPDATE, id=ident, data={"status": "REVOKED"})["status"] == "REVOKED"
+    assert box.ask(UPDATE, id=ident, data={"url": "http://other.example"})["status"] == "REVOKED"
+
+
 def test_a_webhook_of_another_organization_is_not_found(box: Workspace) -> None:
     theirs = create(box.stranger())["id"]
     assert box.refused(READ, id=theirs)[0] == "RESOURCE_NOT_FOUND"

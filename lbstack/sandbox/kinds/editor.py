@@ -111,6 +111,11 @@ def _clone_ontology(source: Row, info: Info, ontologyId: str) -> Row:  # noqa: N
 
 
 def _connect(context: Context, project: Row, ontology: Row) -> None:
+    """Make an ontology the project's, whose editor every client sets up before (API reference 1.4)."""
+    malformed_if(
+        project["labelingFrontendId"] is None,
+        f"Project {project['id']} has no labeling front end: connect one before an ontology",
+    )
     have, want = project["allowedMediaType"], ontology["mediaType"]
     if not _fits(have, want):
         raise MalformedError(f"Ontology {ontology['id']} is for {want}, project {project['id']} for {have}")
@@ -123,8 +128,7 @@ def _connect(context: Context, project: Row, ontology: Row) -> None:
 
 def _fits(project: str | None, ontology: str | None) -> bool:
     """An ontology without a media type fits every project (API reference 1.4)."""
-    unknown = (None, "UNKNOWN")
-    return ontology in unknown or project in unknown or project == ontology
+    return ontology is None or project is None or project == ontology
 
 
 def _drop_placeholder(context: Context, project: Row, but: str | None = None) -> None:
@@ -162,7 +166,7 @@ def _options(project: Row, info: Info, **page: Any) -> list[Row]:
 def _connectable(project: Row, info: Info) -> list[Row]:
     context = info.context
     sql = f"""SELECT * FROM ontologies WHERE organizationId = ? AND deleted = 0
-        AND (? IS NULL OR mediaType IS NULL OR mediaType IN ('UNKNOWN', ?))
+        AND (? IS NULL OR mediaType IS NULL OR mediaType = ?)
         ORDER BY rowid{page_sql(None, None)}"""
     media_type = project["allowedMediaType"]
     return context.store.rows(sql, [context.organization_id, media_type, media_type])

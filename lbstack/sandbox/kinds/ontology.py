@@ -12,6 +12,7 @@ from lbstack.sandbox.context import Context, Info, by_id, mutation, to_one
 from lbstack.sandbox.contract import Kind
 from lbstack.sandbox.errors import MalformedError, NotFoundError
 from lbstack.sandbox.listing import PAGING, Clause, Table
+from lbstack.sandbox.media_types import require_media_type
 from lbstack.sandbox.ontologies import edits, rest, shape, storage, tree, usage
 from lbstack.sandbox.ontologies.storage import FEATURES, ONTOLOGIES
 from lbstack.sandbox.roles import MANAGE_ONTOLOGIES, MANAGE_PROJECTS
@@ -105,7 +106,7 @@ def _page(table: Table) -> Any:
 
 @mutation("upsertOntology", MANAGE_ONTOLOGIES)
 def _create_ontology(_: Any, info: Info, data: Row) -> Row:
-    media_type, task_type = data.get("mediaType"), data.get("editorTaskType")
+    media_type, task_type = require_media_type(data.get("mediaType")), data.get("editorTaskType")
     return edits.create_ontology(info.context, data["name"], data["normalized"], media_type, task_type)
 
 

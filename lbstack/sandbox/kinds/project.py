@@ -17,6 +17,7 @@ from lbstack.sandbox.kinds.review import copy_review
 from lbstack.sandbox.kinds.session import the_organization
 from lbstack.sandbox.kinds.tag import put_on, tags_of
 from lbstack.sandbox.listing import PAGING
+from lbstack.sandbox.media_types import require_media_type
 from lbstack.sandbox.roles import MANAGE_PROJECTS
 from lbstack.sandbox.store import Row
 from lbstack.sandbox.tables import PROJECTS, USERS
@@ -168,8 +169,7 @@ def _clone(_: Any, info: Info, data: Row) -> Row:
     """
     context = info.context
     project = context.find(PROJECTS, data["projectId"])
-    unknown = project["allowedMediaType"] in (None, "UNKNOWN", "UNSUPPORTED")
-    if unknown:
+    if project["allowedMediaType"] is None:
         raise NotAllowedError("A project of an unknown media type cannot be cloned")
     row = {key: project[key] for key in _CLONED}
     made = _made(context, {**row, "name": f"Copy of {project['name']}"})
@@ -219,6 +219,7 @@ def _check(data: Row) -> None:
     percentage, count = data.get("autoAuditPercentage", 0), data.get("autoAuditNumberOfLabels", 1)
     malformed_if(not 0 <= percentage <= 1, "autoAuditPercentage must be between 0 and 1")
     malformed_if(count < 1, "autoAuditNumberOfLabels must be at least 1")
+    require_media_type(data.get("allowedMediaType"))
 
 
 @mutation("setProjectModelSetupComplete", MANAGE_PROJECTS)

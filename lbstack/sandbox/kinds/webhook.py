@@ -88,6 +88,9 @@ def _update(_: Any, info: Info, where: Row, data: Row) -> Row:
     """Change topics, URL or status; secret and project are no fields of the input (6.3)."""
     context = info.context
     webhook = context.find(WEBHOOKS, where["id"])
+    # Silent in the reference: what was revoked stays so, what was made INACTIVE may work again.
+    revived = webhook["status"] == "REVOKED" and data.get("status", "REVOKED") != "REVOKED"
+    malformed_if(revived, f"Webhook {webhook['id']} was revoked: create another")
     for key, value in data.items():
         malformed_if(value is None, f"{key} must not be null")
     changes = _checked(data) | {key: data[key] for key in ("status",) if key in data}
