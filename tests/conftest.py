@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 # Properties are judged by what they find, never by the clock of the machine they run on.
 QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("suite", settings(**QUIET))
+settings.register_profile("suite", settings(max_examples=20, **QUIET))
 settings.register_profile("battery", settings(max_examples=400, **QUIET))
 settings.register_profile("nightly", settings(max_examples=2000, **QUIET))
 settings.load_profile("suite")
@@ -35,6 +35,13 @@ settings.load_profile("suite")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--accept", action="store_true", help="rewrite golden text in place")
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Ids that are the same in every process: tests are shared out among several by their names."""
+    if isinstance(val, (set, frozenset)):
+        return "+".join(sorted(map(str, val)))
+    return argname if " at 0x" in repr(val) else None
 
 
 class World:

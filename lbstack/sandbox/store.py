@@ -256,7 +256,7 @@ class Store:
         conn = sqlite3.connect(
             self._file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
-        conn.execute("PRAGMA journal_mode = WAL")
         # What nobody keeps need not reach the disk either.
         conn.execute(f"PRAGMA synchronous = {'NORMAL' if self.path else 'OFF'}")
+        conn.execute("PRAGMA journal_mode = WAL")
         return conn

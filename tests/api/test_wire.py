@@ -54,7 +54,7 @@ FINE = JSONResponse({"data": {"a": {"id": "1"}}})
 HTML = HTMLResponse("<h1>Log in</h1>")
 
 
-@pytest.mark.parametrize("trouble", [Response("", 502), throttled(), HTML, Response("{", 200)], ids=str)
+@pytest.mark.parametrize("trouble", [Response("", 502), throttled(), HTML, Response("{", 200)])
 def test_a_read_is_tried_again(trouble: Response) -> None:
     service = Service(trouble, FINE)
     assert service.asked(lambda wire: wire.query(READ)) == {"a": {"id": "1"}}
@@ -87,7 +87,6 @@ def test_a_mutation_that_was_throttled_is_sent_again() -> None:
         JSONResponse({"data": [1]}),
         JSONResponse({"errors": "no", "data": None}),
     ],
-    ids=str,
 )
 def test_a_mutation_whose_outcome_is_unknown_is_never_sent_again(answer: Response) -> None:
     service = Service(answer)
@@ -107,7 +106,6 @@ def test_a_mutation_whose_outcome_is_unknown_is_never_sent_again(answer: Respons
         error("OPERATION_NOT_ALLOWED", path=["project", "connectOntology"]),
         error("INTERNAL_SERVER_ERROR", exception={"status": 422}),
     ],
-    ids=str,
 )
 def test_a_refused_mutation_had_no_effect(answer: Response) -> None:
     with pytest.raises(NotExecuted):

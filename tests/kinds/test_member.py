@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lbstack.sandbox import people
 from lbstack.sandbox.roles import BY_NAME
 from lbstack.sandbox.world import accept_invite, organization
@@ -52,6 +54,7 @@ def members(text: str) -> str:
     return f"stack: test\nprojects: {{one: {{name: One, media_type: IMAGE}}}}\nmembers: {text}\n"
 
 
+@pytest.mark.slow
 def test_many_people_take_few_requests(world: World) -> None:
     for n in range(150):
         join(world, f"P{n}@example.com", "None")

@@ -219,7 +219,6 @@ def test_tags_are_made_and_put_on_projects(client: Any, project: Any) -> None:
         ({QualityMode.Consensus}, (3, 0.0, False, True)),
         ({QualityMode.Benchmark, QualityMode.Consensus}, (3, 0.0, True, True)),
     ],
-    ids=str,
 )
 def test_projects_have_their_quality_mode_and_so_have_their_clones(
     client: Any, modes: Any, expected: tuple[Any, ...]

@@ -1,8 +1,11 @@
-"""A sandbox in memory, asked over its ASGI application."""
+"""A sandbox of its own for each test, asked over its ASGI application."""
 
 from __future__ import annotations
 
+import functools
 import json
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from starlette.testclient import TestClient
@@ -11,11 +14,22 @@ from lbstack.sandbox import world
 from lbstack.sandbox.app import create_app
 from lbstack.sandbox.kinds.api_key import add_key
 from lbstack.sandbox.people import join
-from lbstack.sandbox.store import Store
+from lbstack.sandbox.seed import open_store
+from lbstack.sandbox.store import DATABASE_NAME, Store
+
+
+@functools.cache
+def _new() -> bytes:
+    """A fresh workspace's file: to copy it takes a fifth of the time that making its tables does."""
+    with tempfile.TemporaryDirectory() as name:
+        open_store(Path(name)).close()
+        return (Path(name) / DATABASE_NAME).read_bytes()
 
 
 class Workspace:
     """One organization as one API key sees it."""
+
+    folder: tempfile.TemporaryDirectory[str]  # goes with the last of what uses it
 
     def __init__(self, client: TestClient, store: Store, key: str) -> None:
         self.client = client
@@ -24,9 +38,12 @@ class Workspace:
 
     @classmethod
     def fresh(cls) -> Workspace:
-        app = create_app()
-        store = app.state.sandbox.store
-        return cls(TestClient(app), store, store.value("SELECT jwt FROM api_keys"))
+        folder = tempfile.TemporaryDirectory(prefix="workspace-")
+        (Path(folder.name) / DATABASE_NAME).write_bytes(_new())
+        store = open_store(Path(folder.name))
+        made = cls(TestClient(create_app(store)), store, world.admin_key(store))
+        made.folder = folder
+        return made
 
     def stranger(self) -> Workspace:
         """The same service, asked by the Admin of another organization."""
