@@ -85,9 +85,6 @@ FEW = 20
 SELECTION = f"""id name description allowedMediaType autoAuditNumberOfLabels autoAuditPercentage
   isBenchmarkEnabled isConsensusEnabled labelCount ontology {{ id }}
   datasets(where: {{deleted: false}}, skip: 0, first: {FEW}) {{ id rowCount }}"""
-MORE_DATASETS = f"""project(where: {{id: $id}}) {{
-  id datasets(where: {{deleted: false}}, skip: $skip, first: {PAGE}) {{ id rowCount }}
-}}"""
 
 EDITOR = "Editor"
 """The standard labeling front end, by which the service's own client finds it, too (API reference 1.4)."""
@@ -171,7 +168,8 @@ class Project(Kind):
             lambda data: list(data),
             lambda id: by_id_ask("project", SELECTION, id, cost=5),
         )
-        yield from _rest_of_datasets(raw)
+        known = {item.id: len(item.known["datasets"]) for item in tracked if item.known.get("datasets")}
+        yield from _rest_of_datasets(raw, known)
         return settle(tracked, raw, _live)
 
     async def create(self, work: Work, want: Fields) -> Fields:
@@ -232,13 +230,18 @@ def _live(node: dict[str, Any]) -> Live:
     )
 
 
-def _rest_of_datasets(raw: dict[str, dict[str, Any] | None]) -> Generator[list[Ask], list[Reply], None]:
-    """Complete the projects of which only the first datasets were read."""
+def _rest_of_datasets(
+    raw: dict[str, dict[str, Any] | None], known: dict[str | None, int]
+) -> Generator[list[Ask], list[Reply], None]:
+    """Complete the projects of which only the first datasets were read; `known` is how many they had."""
     full = [id for id, node in raw.items() if node and len(node["datasets"] or []) >= FEW]
     if not full:
         return
     rest = yield from until_short(
-        {id: _datasets_page(id) for id in full}, lambda data: data["datasets"] or [], skip=FEW
+        {id: _datasets_page(id) for id in full},
+        lambda data: data["datasets"] or [],
+        skip=FEW,
+        expected={id: max(known[id] - FEW, 0) for id in full if id in known},
     )
     for id, more in rest.items():
         node = raw[id]
@@ -248,8 +251,13 @@ def _rest_of_datasets(raw: dict[str, dict[str, Any] | None]) -> Generator[list[A
             node["datasets"] = [*node["datasets"], *more]
 
 
-def _datasets_page(id: str) -> Callable[[int], Ask]:
-    return lambda skip: Ask(MORE_DATASETS, {"id": ("ID!", id), "skip": ("Int!", skip)}, PAGE)
+def _datasets_page(id: str) -> Callable[[int, int], Ask]:
+    def page(skip: int, first: int) -> Ask:
+        datasets = f"datasets(where: {{deleted: false}}, skip: $skip, first: {first}) {{ id rowCount }}"
+        text = f"project(where: {{id: $id}}) {{ id {datasets} }}"
+        return Ask(text, {"id": ("ID!", id), "skip": ("Int!", skip)}, 1 + first)
+
+    return page
 
 
 async def _relate(work: Work, id: str, have: Fields, want: Fields, changed: set[str]) -> None:

@@ -81,17 +81,24 @@ def together(
 
 
 def until_short(
-    lists: Mapping[K, Callable[[int], Ask]], nodes: Callable[[Any], list[Any]], skip: int = 0
+    lists: Mapping[K, Callable[[int, int], Ask]],
+    nodes: Callable[[Any], list[Any]],
+    skip: int = 0,
+    expected: Mapping[K, int] | None = None,
 ) -> Generator[list[Ask], list[Reply], dict[K, list[Any] | None]]:
     """Whole lists by key, each read from `skip` on until a page is short; None where its owner is gone.
 
-    Each round asks for twice as many pages of a list as the one before: long lists take few rounds.
+    A list is asked for by where to begin and how many. Where it is known how many are `expected`, first
+    so many and one more are asked for: many lists then share a document. Each further round asks for
+    twice as many pages of a list as the one before: long lists take few rounds.
     """
     found: dict[K, list[Any] | None] = {key: [] for key in lists}
-    left, ahead = set(lists), 1
+    size = {key: min((expected or {}).get(key, PAGE) + 1, PAGE) for key in lists}
+    at, left, ahead = dict.fromkeys(lists, skip), set(lists), 1
     while left:
-        turn = [(key, skip + page * PAGE) for key in lists if key in left for page in range(ahead)]
-        for (key, _), reply in zip(turn, (yield [lists[key](start) for key, start in turn]), strict=True):
+        turn = [(key, at[key] + page * size[key]) for key in lists if key in left for page in range(ahead)]
+        asks = [lists[key](start, size[key]) for key, start in turn]
+        for (key, _), reply in zip(turn, (yield asks), strict=True):
             whole = found[key]
             if reply.gone or whole is None:
                 found[key] = None
@@ -99,9 +106,10 @@ def until_short(
             elif key in left:
                 page = nodes(reply.data)
                 whole += page
-                if len(page) < PAGE:
+                if len(page) < size[key]:
                     left.discard(key)
-        skip, ahead = skip + ahead * PAGE, ahead * 2
+        at, ahead = {key: start + ahead * size[key] for key, start in at.items()}, ahead * 2
+        size = dict.fromkeys(lists, PAGE)
     return found
 
 

@@ -5,7 +5,8 @@ API reference 1.5, 4 (pages), 6.5 (who is listed among the members of a project)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from lbstack.errors import Problem
@@ -23,8 +24,6 @@ from lbstack.kinds.member.words import (
 from lbstack.kinds.reading import PAGE, by_id_ask, together, until_short
 from lbstack.values import Address, Ref
 
-MEMBERS = f"members(skip: $skip, first: {PAGE}) {{ id user {{ id }} role {{ id name }} accessFrom }}"
-
 Roles = dict[tuple[str, str], str]
 """Role names by project id and user id."""
 
@@ -34,15 +33,12 @@ def read(tracked: Sequence[Tracked]) -> Reading:
 
     Whom no list shows is read by id.
     """
-    known = dict.fromkeys(id for item in tracked if item.id for id in item.known.get("projects") or {})
-    roles, everybody, invites, members = yield from together(
-        _all_roles(),
-        until_short({"": _people_page}, list),
-        _all_invites(),
-        until_short({id: _members_page(id) for id in known}, lambda data: data["members"]),
+    known = Counter(id for item in tracked if item.id for id in item.known.get("projects") or {})
+    roles, (everybody, members), invites = yield from together(
+        _all_roles(), _people_of(known), _all_invites()
     )
-    by_email = {user["email"].lower(): user for user in everybody[""] or ()}
-    people = by_email | {user["id"]: user for user in everybody[""] or ()}
+    by_email = {user["email"].lower(): user for user in everybody}
+    people = by_email | {user["id"]: user for user in everybody}
     problems = [*_same_address(tracked), *_unknown_roles(tracked, roles), *_unfit(tracked, by_email)]
     if problems:
         raise ReadProblems(problems)
@@ -77,13 +73,31 @@ def _all_roles() -> Generator[list[Ask], list[Reply], list[str]]:
     return [spelled(role) for role in reply.data]
 
 
-def _people_page(skip: int) -> Ask:
-    return Ask(f"users(skip: $skip, first: {PAGE}) {{ {PERSON} }}", {"skip": ("Int!", skip)}, PAGE)
+def _people_of(
+    known: Mapping[str, int],
+) -> Generator[list[Ask], list[Reply], tuple[list[Any], dict[str, list[Any] | None]]]:
+    """Everybody, and the members of projects: as many as are `known`, and whoever reaches every project."""
+    everybody = (yield from until_short({"": _people_page}, list))[""] or []
+    everywhere = sum(spelled(user["orgRole"]) != NONE for user in everybody)
+    members = yield from until_short(
+        {id: _members_page(id) for id in known},
+        lambda data: data["members"],
+        expected={id: count + everywhere for id, count in known.items()},
+    )
+    return everybody, members
 
 
-def _members_page(project: str) -> Callable[[int], Ask]:
-    text = f"project(where: {{id: $id}}) {{ id {MEMBERS} }}"
-    return lambda skip: Ask(text, {"id": ("ID!", project), "skip": ("Int!", skip)}, PAGE)
+def _people_page(skip: int, first: int) -> Ask:
+    return Ask(f"users(skip: $skip, first: {first}) {{ {PERSON} }}", {"skip": ("Int!", skip)}, first)
+
+
+def _members_page(project: str) -> Callable[[int, int], Ask]:
+    def page(skip: int, first: int) -> Ask:
+        members = f"members(skip: $skip, first: {first}) {{ id user {{ id }} role {{ id name }} accessFrom }}"
+        text = f"project(where: {{id: $id}}) {{ id {members} }}"
+        return Ask(text, {"id": ("ID!", project), "skip": ("Int!", skip)}, 1 + first)
+
+    return page
 
 
 def _all_invites() -> Generator[list[Ask], list[Reply], list[dict[str, Any]]]:
