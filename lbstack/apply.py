@@ -157,18 +157,15 @@ class _Run:
             return False
         started = time.monotonic()
         self.emit(Event("start", step, id=step.id))
-        heart = asyncio.create_task(self._beat(step, started))
         work: StepWork | None = None
         try:
             self.journal.add({"intent": step.verb, "address": str(step.address), "id": step.id})
             work = StepWork(self, step, started)
-            with _shaped(step):
+            with self._beating(work, step, started), _shaped(step):
                 await self._carry_out(step, work)
         except (StackError, OSError) as error:
             self._failed(step, work, error, time.monotonic() - started)
             return False
-        finally:
-            heart.cancel()
         self.outcome.done.append(step)
         entry = None if step.tears else self.outcome.state.resources.get(step.address)
         self.emit(Event("done", step, time.monotonic() - started, id=entry.id if entry else step.id))
@@ -183,7 +180,7 @@ class _Run:
         self.outcome.stopped = self.outcome.stopped or culprit is None
         self.outcome.skipped.append(step)
         self.broken[step.name] = culprit
-        self.emit(Event("skipped", step, text=f"{culprit} failed" if culprit else "stopped"))
+        self.emit(Event("skipped", step, text=f"{culprit} failed" if culprit else "stopped", id=step.id))
         return True
 
     def _failed(self, step: Step, work: StepWork | None, error: StackError | OSError, seconds: float) -> None:
@@ -210,12 +207,23 @@ class _Run:
         exit = error.exit if isinstance(error, StackError) else Exit.ERROR
         # Whatever else went wrong, that something may have been done is what must be known.
         self.outcome.exit = Exit.UNKNOWN if self.outcome.unknown else max(self.outcome.exit, exit)
-        self.emit(Event("failed", step, seconds, problems=tuple(told), unknown=unknown))
+        id = work.object_id if work else step.id
+        self.emit(Event("failed", step, seconds, id=id, problems=tuple(told), unknown=unknown))
 
-    async def _beat(self, step: Step, started: float) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT)
-            self.emit(Event("still", step, time.monotonic() - started))
+    @contextmanager
+    def _beating(self, work: StepWork, step: Step, started: float) -> Iterator[None]:
+        """Say from time to time that a step is still running."""
+
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(HEARTBEAT)
+                self.emit(Event("still", step, time.monotonic() - started, id=work.object_id))
+
+        heart = asyncio.create_task(beat())
+        try:
+            yield
+        finally:
+            heart.cancel()
 
     async def _carry_out(self, step: Step, work: StepWork) -> None:
         kind = self.kinds[step.address.kind]

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from lbstack.errors import AuthError, ConfigError, Problem, StateError, UsageError
 from lbstack.values import Address, Secret
@@ -57,7 +57,7 @@ class Settings:
         if self.sandbox:
             return SANDBOX
         url = (self.endpoint or self.environ.get("LABELBOX_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
-        parts = urlsplit(url)
+        parts = _parts(url)
         if parts.query or parts.fragment:  # a key in a URL would end up in logs, and in the state
             raise UsageError("the endpoint has a query", "the key comes from LABELBOX_API_KEY alone")
         loopback = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
@@ -74,6 +74,16 @@ class Settings:
     def state_path(self) -> str | None:
         """The state file that was named, if one was."""
         return self.state or self.environ.get("LBSTACK_STATE") or None
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of an endpoint; a port that is none counts as wrong as brackets that do not close."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise UsageError(f"the endpoint {url} is no GraphQL URL", f"as in {DEFAULT_ENDPOINT}") from None
+    return parts
 
 
 def load_graph(settings: Settings, *, require_values: bool = True) -> Graph:
@@ -237,6 +247,7 @@ async def make_plan(
     """Stations 3 and 4: the plan, and the state it was made from."""
     from lbstack.kinds import KINDS
     from lbstack.plan.planner import plan
+    from lbstack.plan.targets import require_known
     from lbstack.state.model import bound, renamed
 
     moves = moves_of(graph, state)
@@ -244,6 +255,8 @@ async def make_plan(
     # What was never managed is not brought in to be destroyed.
     imports = () if settings.destroy else imports_of(graph, state)
     known, state = state, bound(state, imports)
+    # Before anything is sent: a wrong word is no reason to ask the service.
+    require_known(settings.targets, {*state.resources, *(() if settings.destroy else graph.stack.resources)})
     snapshot = await read_workspace(settings, graph, state, wire, progress)
     state = replace(state, organization=state.organization or snapshot.organization)
     made = plan(

@@ -122,7 +122,9 @@ class StepWork:
             raise
 
     def say(self, text: str) -> None:
-        self._run.emit(Event("said", self._step, time.monotonic() - self._started, text=text))
+        self._run.emit(
+            Event("said", self._step, time.monotonic() - self._started, text=text, id=self.object_id)
+        )
 
     # what the run calls
 
@@ -130,6 +132,11 @@ class StepWork:
     def id(self) -> str | None:
         """The object that this step made, if it made one."""
         return self._entry.id if self._entry else None
+
+    @property
+    def object_id(self) -> str | None:
+        """The object that the step is about, as far as it is known by now."""
+        return self.id or self._step.id
 
     def finish(self, returned: Fields) -> None:
         """The step succeeded: everything wanted is so, beside what the service set."""

@@ -275,3 +275,36 @@ RULES = {
 def test_a_state_that_breaks_its_rules_is_refused(words: str, resources: dict[Address, Entry]) -> None:
     with pytest.raises(StateError, match=words):
         check(State("s", "l", "e", resources=resources), "here")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"resource": 5, "entry": None},
+        {"resource": 5},
+        {"serial": "x"},
+        {"serial": True},
+        {"lineage": 5},
+        {"outputs": 5},
+        {"outputs": {"a": {"$digest": 5}}},
+        {"intent": "create", "address": 5},
+        {"intent": "create"},
+        {"failed": 5, "unknown": False},
+    ],
+    ids=str,
+)
+def test_a_record_of_a_wrong_shape_is_damage(kept: Path, record: dict[str, Any]) -> None:
+    journal = cut_off(kept, record)
+    with pytest.raises(StateError) as caught:
+        store(kept).load()
+    assert str(journal) in str(caught.value)
+
+
+def test_whether_an_apply_is_at_work_can_be_asked(kept: Path) -> None:
+    here = store(kept)
+    assert not here.held()
+    with here.locked():
+        assert store(kept).held()
+    assert not here.held()
+    cut_off(kept, {"intent": "create", "address": "thing.b", "id": None})
+    assert not store(kept).held()

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from lbstack.state.model import State
 
 
+UNDER_WAY = "Note: an apply of this stack is under way; this plan is about what it has done so far."
+
+
 @click.command("plan")
 @options.stack_argument
 @options.variables
@@ -40,15 +43,21 @@ def command(
 ) -> int:
     """Show what apply would do. Changes nothing."""
     from lbstack.plan import guards
+    from lbstack.plan.saved import require_place, write_plan
     from lbstack.render.progress import refresh_bar
 
     settings = replace(settings, destroy=destroy)
     if out:
         _require_free(out)
+        require_place(out)
     graph = load_graph(settings, require_values=not destroy)
     store = open_store(settings, graph.stack.name)
     state = store.load()
-    options.warn_of_doubts(state.doubts)
+    if state.doubts and store.held():
+        click.echo(UNDER_WAY, err=True)
+    elif state.doubts:
+        state = store.load()  # it may have ended between the two looks
+        options.warn_of_doubts(state.doubts)
 
     async def work() -> tuple[Plan, State]:
         with refresh_bar() as show:
@@ -67,8 +76,6 @@ def command(
         write(plan_lines(plan), no_color)
     guards.check(plan)
     if out:
-        from lbstack.plan.saved import write_plan
-
         started = store.start(state)
         pins = replace(plan.pins, lineage=started.lineage)
         write_plan(out, replace(plan, pins=pins), started)

@@ -23,6 +23,7 @@ from lbstack.kinds import KINDS
 from lbstack.plan import guards, saved
 from lbstack.plan.changes import Plan
 from lbstack.render.progress import refresh_bar
+from lbstack.render.terminal import watched
 from lbstack.session import Settings, load_graph, make_plan, open_store, open_wire
 from lbstack.stack.files import SUFFIXES
 from lbstack.state.model import State, bound, renamed
@@ -42,7 +43,7 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
             )
         return _run_saved(settings, teller)
     graph = _graph(settings)
-    if not auto_approve and not sys.stdin.isatty():
+    if not auto_approve and not watched(sys.stdin):
         raise ConfigError("nobody is there to say yes", "give --auto-approve, or apply a saved plan")
     store = open_store(settings, graph.stack.name)
     with store.locked(settings.lock_timeout):

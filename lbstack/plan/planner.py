@@ -14,18 +14,15 @@ from typing import Any
 from lbstack.errors import ConfigError, Problem
 from lbstack.graph import Graph
 from lbstack.kinds.contract import Fields, Kind, Live
-from lbstack.kinds.fields import Immutable, Listed, RefTo, WriteOnly
+from lbstack.kinds.fields import RefTo
 from lbstack.live import Snapshot
 from lbstack.plan.changes import ABSENT, Action, Change, Deposed, FieldChange, OutputChange, Pins, Plan
 from lbstack.plan.diff import differences
+from lbstack.plan.remembered import CHANGED, GONE, comparable, drift, shaped, unfinished
 from lbstack.plan.targets import limited
 from lbstack.stack.model import Resource
 from lbstack.state.model import Entry, State
 from lbstack.values import Address, Ref, Secret, Source, Template, Unknown
-
-GONE = "deleted outside lbstack"
-CHANGED = "changed outside lbstack"
-UNFINISHED = "the last apply did not finish this"
 
 
 def plan(
@@ -43,12 +40,14 @@ def plan(
     making = _Making(graph, state, snapshot, kinds, frozenset(address for address, _ in imports))
     if not destroy:
         for address in graph.order:
-            making.consider(graph.stack.resources[address])
+            with shaped(address):
+                making.consider(graph.stack.resources[address])
     # In the order in which people wrote them, else by address: state knows only who was done first.
-    for address in [a for a in graph.order if a in state.resources] if destroy else []:
-        making.retire(address, state.resources[address])
-    for address in sorted(a for a in state.resources if a not in graph.stack.resources):
-        making.retire(address, state.resources[address])
+    gone = [a for a in graph.order if a in state.resources] if destroy else []
+    gone += sorted(a for a in state.resources if a not in graph.stack.resources)
+    for address in gone:
+        with shaped(address):
+            making.retire(address, state.resources[address])
     if making.problems:
         raise ConfigError(making.problems)
     wants = {} if destroy else {name: output.value for name, output in graph.stack.outputs.items()}
@@ -72,26 +71,6 @@ def plan(
         destroy=destroy,
     )
     return limited(whole, set(targets)) if targets else whole
-
-
-def drift(state: State, snapshot: Snapshot, kinds: Mapping[str, Kind]) -> Iterable[Change]:
-    """What differs between what was last applied and what is live, resource by resource."""
-    for address, entry in state.resources.items():
-        if entry.id is None or address not in snapshot.resources:
-            continue
-        live, kind = snapshot.resources[address], kinds[address.kind]
-        remembered = dict(entry.attributes)
-        if live is None:
-            yield Change(address, Action.DELETE, GONE, entry.id, remembered, None)
-            continue
-        have = _comparable(kind, remembered, live.attributes, entry)
-        settled = remembered.keys() - {*kind.computed, *entry.unfinished}
-        told = {k: have[k] for k in remembered if k in have and k in settled}
-        before = {k: remembered[k] for k in told}
-        lines = differences(kind, told, before, used=False)
-        if lines:
-            plain = tuple(replace(line, replaces=False) for line in lines)
-            yield Change(address, Action.UPDATE, CHANGED, entry.id, remembered, {**remembered, **told}, plain)
 
 
 @dataclass
@@ -192,9 +171,9 @@ class _Making:
 
     def _compare(self, resource: Resource, entry: Entry, live: Live, want: Fields, bound: Fields) -> Change:
         address, kind = resource.address, self.kinds[resource.address.kind]
-        have = _comparable(kind, bound, live.attributes, entry)
+        have = comparable(kind, bound, live.attributes, entry)
         fields = differences(kind, bound, have, used=live.contents > 0)
-        fields += _unfinished(kind, entry, bound, fields)
+        fields += unfinished(kind, entry, bound, fields)
         replaced = any(line.replaces for line in fields)
         action = Action.REPLACE if replaced else Action.UPDATE if fields else Action.NOOP
         sets = kind.sets(bound)
@@ -300,38 +279,11 @@ def _protected(resource: Resource, entry: Entry) -> bool:
     return entry.protected if said is None else said
 
 
-def _comparable(kind: Kind, want: Mapping[str, Any], live: Mapping[str, Any], entry: Entry) -> Fields:
-    """The live fields as they compare with a wish: told in its words, with what is only remembered."""
-    have = dict(kind.align(dict(want), dict(live)))
-    for name in want:
-        if kind.role(name, WriteOnly):
-            # Of an object that was just imported nothing is remembered; what could only be had by
-            # replacing it is taken to be as wished.
-            unknown = kind.role(name, Immutable) and not entry.attributes
-            have[name] = want[name] if unknown else entry.attributes.get(name)
-        if kind.role(name, Listed):
-            mine = {*(want[name] or {}), *(entry.attributes.get(name) or {})}
-            have[name] = {key: item for key, item in (have.get(name) or {}).items() if key in mine}
-    return have
-
-
-def _unfinished(kind: Kind, entry: Entry, bound: Fields, fields: list[FieldChange]) -> list[FieldChange]:
-    """What a broken step left in doubt. What cannot change came with the object, or differs."""
-    told = {line.path[0] for line in fields}
-    return [
-        FieldChange((name,), bound[name], bound[name], note=UNFINISHED)
-        for name in entry.unfinished
-        if name in bound
-        and name not in told
-        and kind.role(name, Immutable) in (None, Immutable(once_used=True))
-    ]
-
-
 def _reason(kind: Kind, fields: list[FieldChange], live: Live, entry: Entry) -> str:
     """Why, in words: whether somebody else's change is among what is to be set right."""
     names = {str(line.path[0]) for line in fields if not line.note} - {*entry.unfinished}
     mine = {name: value for name, value in entry.attributes.items() if name in names}
-    theirs = _comparable(kind, mine, live.attributes, entry) if mine else {}
+    theirs = comparable(kind, mine, live.attributes, entry) if mine else {}
     return CHANGED if differences(kind, mine, theirs, used=False) else ""
 
 

@@ -59,10 +59,15 @@ def is_plan(path: Path) -> bool:
         return False
 
 
-def write_plan(path: Path, plan: Plan, state: State) -> None:
-    """Save a plan for a later apply, readable by its owner only."""
+def require_place(path: Path) -> None:
+    """Refuse a path where no plan can be saved."""
     if not path.parent.is_dir():
         raise ConfigError(f"there is no folder {path.parent} to save a plan in", "make it first")
+
+
+def write_plan(path: Path, plan: Plan, state: State) -> None:
+    """Save a plan for a later apply, readable by its owner only."""
+    require_place(path)
     body = json.dumps(_encode(_with_digests(plan, state)), separators=(",", ":"))
     checksum = hashlib.sha256(body.encode()).hexdigest()
     write_whole(path, f'{MAGIC}{FORMAT},"sha256":"{checksum}","plan":{body}}}\n'.encode())

@@ -62,7 +62,7 @@ def _build(change: Change, builds: Mapping[Address, Change]) -> Step:
         BUILDS[change.action],
         change.address,
         change,
-        change.id,
+        change.id if change.action is Action.UPDATE else None,  # what is made has no id yet
         change.before or {},
         after,
     )

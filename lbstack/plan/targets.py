@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from dataclasses import replace
 
 from lbstack.errors import ConfigError, Problem
@@ -10,19 +11,23 @@ from lbstack.plan.schedule import schedule
 from lbstack.values import Address
 
 
+def require_known(targets: Iterable[Address], known: Container[Address]) -> None:
+    """Refuse targets that name nothing, all of them at once."""
+    unknown = [
+        Problem(f"--target {target} names nothing in the stack or its state", "see: lbstack state list")
+        for target in targets
+        if target not in known
+    ]
+    if unknown:
+        raise ConfigError(unknown)
+
+
 def limited(whole: Plan, targets: set[Address]) -> Plan:
     """The plan for some addresses alone: with what they depend on, and with all that must be done
     before what of theirs goes can go."""
     needs = {old.address: old.needs for old in whole.deposed}
     needs |= {change.address: change.needs for change in whole.changes}
-    unknown = [target for target in targets if target not in needs]
-    if unknown:
-        raise ConfigError(
-            [
-                Problem(f"--target {t} names nothing in the stack or its state", "see: lbstack state list")
-                for t in unknown
-            ]
-        )
+    require_known(targets, needs)
     steps = {step.name: step for step in schedule(whole)}
     keep = set(targets)
     grown = True
@@ -35,6 +40,7 @@ def limited(whole: Plan, targets: set[Address]) -> Plan:
         whole,
         changes=tuple(change for change in whole.changes if change.address in keep),
         deposed=tuple(item for item in whole.deposed if item.address in keep),
+        drift=tuple(change for change in whole.drift if change.address in keep),
         imports=tuple(item for item in whole.imports if item[0] in keep),
         outputs=(),
         output_wants={},

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from lbstack.render.terminal import watched
 from lbstack.render.text import Line
 from lbstack.render.words import safe, seconds
 
@@ -29,28 +30,57 @@ VERBS = {
 
 
 @contextmanager
-def refresh_bar() -> Iterator[Any]:
-    """Yields what to call with (done, total); draws only on a terminal, and only what takes long."""
-    started, bar, task = time.monotonic(), None, None
+def refresh_bar() -> Iterator[Callable[[int, int], None]]:
+    """Yields what to call with (done, total); draws only where somebody watches, and only what takes long.
 
-    def show(done: int, total: int) -> None:
-        nonlocal bar, task
-        if bar is None and sys.stderr.isatty() and time.monotonic() - started > PATIENCE:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-            columns = (TextColumn("Reading the workspace"), BarColumn(), MofNCompleteColumn())
-            bar = Progress(*columns, console=Console(stderr=True), transient=True)
-            bar.start()
-            task = bar.add_task("", total=total)
-        if bar is not None and task is not None:
-            bar.update(task, completed=done, total=total)
-
+    A clock of its own draws it, since it is the answer that has not come which takes long.
+    """
+    bar = _Bar()
+    clock = threading.Timer(PATIENCE, bar.appear)
+    clock.daemon = True
+    if watched(sys.stderr):
+        clock.start()
     try:
-        yield show
+        yield bar.show
     finally:
-        if bar is not None:
-            bar.stop()
+        clock.cancel()
+        bar.end()
+        if clock.is_alive():
+            clock.join()
+
+
+class _Bar:
+    """How far a refresh is, and the bar that tells it, once there is one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._far: dict[str, int] = {}
+        self._ended = False
+        self._drawn: Any = None
+        self._task: Any = None
+
+    def appear(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        columns = (TextColumn("Reading the workspace"), BarColumn(), MofNCompleteColumn())
+        with self._lock:
+            if not self._ended:
+                self._drawn = Progress(*columns, console=Console(stderr=True), transient=True)
+                self._task = self._drawn.add_task("", **{"total": None, **self._far})
+                self._drawn.start()
+
+    def show(self, done: int, total: int) -> None:
+        with self._lock:
+            self._far = {"completed": done, "total": total}
+            if self._drawn is not None:
+                self._drawn.update(self._task, **self._far)
+
+    def end(self) -> None:
+        with self._lock:
+            self._ended = True
+            if self._drawn is not None:
+                self._drawn.stop()
 
 
 def event_lines(event: Event) -> Iterator[Line]:

@@ -23,6 +23,11 @@ COLOURS = {
 }
 
 
+def watched(stream: IO[str]) -> bool:
+    """Whether a person sits before a stream as it is written to, or could answer: never in CI."""
+    return stream.isatty() and os.environ.get("CI", "").lower() in ("", "0", "false")
+
+
 def coloured(stream: IO[str], no_color: bool) -> bool:
     """Whether a stream should get colours: ``--no-color`` and NO_COLOR forbid, FORCE_COLOR demands."""
     if no_color or os.environ.get("NO_COLOR"):

@@ -161,7 +161,7 @@ def from_json(value: Any) -> Any:
     """The inverse of `to_json`."""
     if isinstance(value, dict):
         if set(value) == {"$digest"}:
-            return Digest(str(value["$digest"]))
+            return Digest(_text(value["$digest"]))
         return {key: from_json(item) for key, item in value.items()}
     if isinstance(value, list):
         return [from_json(item) for item in value]
@@ -200,11 +200,11 @@ def entry_from_json(data: dict[str, Any]) -> Entry:
         raise TypeError("id")
     return Entry(
         id,
-        from_json(_dict(data["attributes"])),
-        from_json(_dict(data.get("memory", {}))),
+        from_json(mapping(data["attributes"])),
+        from_json(mapping(data.get("memory", {}))),
         _addresses(data.get("needs", [])),
         tuple(
-            DeposedObject(str(d["id"]), from_json(_dict(d["attributes"])), _addresses(d.get("needs", [])))
+            DeposedObject(str(d["id"]), from_json(mapping(d["attributes"])), _addresses(d.get("needs", [])))
             for d in data.get("deposed", [])
         ),
         tuple(str(name) for name in data.get("unfinished", [])),
@@ -241,8 +241,8 @@ def state_from_json(data: Any, key: bytes, where: str, cure: str = "") -> State:
             endpoint=str(data["endpoint"]),
             organization=str(data["organization"]),
             serial=int(data["serial"]),
-            resources={Address.parse(k): entry_from_json(v) for k, v in _dict(data["resources"]).items()},
-            outputs=from_json(_dict(data["outputs"])),
+            resources={Address.parse(k): entry_from_json(v) for k, v in mapping(data["resources"]).items()},
+            outputs=from_json(mapping(data["outputs"])),
             key=key,
             doubts=_addresses(data.get("doubts", [])),
         )
@@ -254,7 +254,14 @@ def state_from_json(data: Any, key: bytes, where: str, cure: str = "") -> State:
     return state
 
 
-def _dict(value: Any) -> dict[str, Any]:
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} where text belongs")
+    return value
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """The value, which must be a mapping."""
     if not isinstance(value, dict):
         raise TypeError(f"{type(value).__name__} where a mapping belongs")
     return value

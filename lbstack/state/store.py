@@ -34,12 +34,15 @@ from lbstack.state.model import (
     entry_from_json,
     entry_to_json,
     from_json,
+    mapping,
     state_from_json,
     state_to_json,
     to_json,
 )
 from lbstack.values import Address
 
+GLANCE = 0.2
+"""Seconds that an apply waits for the lock in any case: who looks whether it is held has it for a moment."""
 HEAD = 4096
 """Bytes of a state file in which its lineage and serial surely stand."""
 
@@ -170,12 +173,14 @@ class Store:
         folded = replace(state, resources=resources)
         doubts = dict.fromkeys(state.doubts)
         for record in read_journal(journal):
-            if record.get("lineage") not in (None, state.lineage) or record.get("serial", 0) > state.serial:
-                raise StateError(f"{journal} belongs to another state than {self.path}", "move it away")
-            if record.get("serial", state.serial) < state.serial:
-                return state  # the apply ended between saving the state and removing its journal
-            folded = fold_record(folded, resources, record, str(journal))
-            _fold_doubt(doubts, record, state, resources)
+            with _sound(journal):
+                serial = _whole(record.get("serial", state.serial))
+                if record.get("lineage") not in (None, state.lineage) or serial > state.serial:
+                    raise StateError(f"{journal} belongs to another state than {self.path}", "move it away")
+                if serial < state.serial:
+                    return state  # the apply ended between saving the state and removing its journal
+                folded = fold_record(folded, resources, record)
+                _fold_doubt(doubts, record, state, resources)
         check(folded, str(journal))
         return replace(folded, serial=state.serial + 1, doubts=tuple(doubts))
 
@@ -183,10 +188,10 @@ class Store:
     def locked(self, timeout: float = 0.0) -> Iterator[None]:
         """Hold the state against other applies; the kernel lets go when the process dies."""
         make_folder(self.path.parent)
-        lock = FileLock(str(self._beside(".lock")), timeout=timeout, mode=0o600)
+        lock = self._lock()
         note = self._beside(".lock.info")
         try:
-            lock.acquire()
+            lock.acquire(timeout=max(timeout, GLANCE), poll_interval=GLANCE / 4)
         except Timeout:
             holder = ""
             with suppress(OSError):
@@ -202,6 +207,21 @@ class Store:
             with suppress(OSError):
                 note.unlink()
             lock.release()
+
+    def held(self) -> bool:
+        """Whether an apply is at work on this state now."""
+        if not self.path.parent.is_dir():
+            return False
+        lock = self._lock()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        lock.release()
+        return False
+
+    def _lock(self) -> FileLock:
+        return FileLock(str(self._beside(".lock")), mode=0o600)
 
     def keep_key(self, state: State) -> None:
         """Make the key of the digests durable, so that what was digested with it can be compared."""
@@ -250,20 +270,32 @@ def outputs_record(outputs: dict[str, Any]) -> dict[str, Any]:
     return {"outputs": to_json(outputs)}
 
 
-def fold_record(state: State, resources: dict[Address, Entry], record: dict[str, Any], where: str) -> State:
+@contextmanager
+def _sound(journal: Path) -> Iterator[None]:
+    """A record that is not of the shape it was written in is damage."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        raise StateError(f"{journal} is damaged", "move it away to go on without it") from None
+
+
+def _whole(number: Any) -> int:
+    if type(number) is not int:
+        raise TypeError("serial")
+    return number
+
+
+def fold_record(state: State, resources: dict[Address, Entry], record: dict[str, Any]) -> State:
     """The state after one journal line; its `resources` are changed in place. Lines that only announce
     something change nothing."""
-    try:
-        if "resource" in record:
-            entry, address = record["entry"], Address.parse(record["resource"])
-            if entry is None:
-                resources.pop(address, None)
-            else:
-                resources[address] = entry_from_json(entry)
-        elif "outputs" in record:
-            return replace(state, outputs=from_json(record["outputs"]))
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-        raise StateError(f"{where} is damaged", "move it away to go on without it") from None
+    if "resource" in record:
+        entry, address = record["entry"], Address.parse(record["resource"])
+        if entry is None:
+            resources.pop(address, None)
+        else:
+            resources[address] = entry_from_json(entry)
+    elif "outputs" in record:
+        return replace(state, outputs=from_json(mapping(record["outputs"])))
     return state
 
 
@@ -271,18 +303,15 @@ def _fold_doubt(
     doubts: dict[Address, None], record: dict[str, Any], begun: State, resources: dict[Address, Entry]
 ) -> None:
     """A create is in doubt from its intent until it was certainly refused, or its address has another id."""
-    try:
-        if record.get("intent") == "create":
-            doubts[Address.parse(record["address"])] = None
-        elif record.get("unknown") is False and Address.parse(record["failed"]) not in begun.doubts:
-            doubts.pop(Address.parse(record["failed"]), None)
-        elif "resource" in record:
-            address = Address.parse(record["resource"])
-            before, now = begun.resources.get(address, Entry(None)), resources.get(address, Entry(None))
-            if now.id and now.id != before.id:
-                doubts.pop(address, None)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return  # the record says nothing sensible of a create
+    if record.get("intent") == "create":
+        doubts[Address.parse(record["address"])] = None
+    elif record.get("unknown") is False and Address.parse(record["failed"]) not in begun.doubts:
+        doubts.pop(Address.parse(record["failed"]), None)
+    elif "resource" in record:
+        address = Address.parse(record["resource"])
+        before, now = begun.resources.get(address, Entry(None)), resources.get(address, Entry(None))
+        if now.id and now.id != before.id:
+            doubts.pop(address, None)
 
 
 def _holds_digest(value: Any) -> bool:

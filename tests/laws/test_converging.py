@@ -124,7 +124,7 @@ def test_state_keeps_its_invariants_after_every_step(before: Wish, wish: Wish, a
             state = world.store.load()
             for record in read_journal(world.folder / "state.json.journal"):
                 state = replace(state, resources=dict(state.resources))
-                state = fold_record(state, state.resources, record, "journal")
+                state = fold_record(state, state.resources, record)
                 check(state, "journal")
         check(world.state, "state")
 
