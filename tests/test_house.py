@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,8 +31,9 @@ def station(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def imported(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """The rooms of lbstack that a module imports, lazily or not; not those for type checking alone."""
+def imported(path: Path, tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """The modules that a module imports, lazily or not, by their full names; not those for type checking
+    alone."""
     skipped = {
         id(inner)
         for node in ast.walk(tree)
@@ -44,18 +46,44 @@ def imported(tree: ast.AST) -> Iterator[tuple[str, int]]:
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names = [node.module]
-            if node.module == "lbstack":
-                names = [f"lbstack.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            whole = ".".join([*_above(path, node.level), *([node.module] if node.module else [])])
+            # What is imported from a package may be a module of it.
+            names = [f"{whole}.{alias.name}" for alias in node.names] if _is_package(whole) else [whole]
         for name in names:
-            if name.startswith("lbstack."):
-                yield name.split(".")[1], node.lineno
+            yield name, node.lineno
+
+
+def _above(path: Path, level: int) -> tuple[str, ...]:
+    """The package that a relative import of so many dots begins at."""
+    parts = ("lbstack", *path.relative_to(ROOT).parts)
+    return parts[: len(parts) - level] if level else ()
+
+
+def _is_package(name: str) -> bool:
+    return (ROOT.parent / Path(*name.split("."))).is_dir() if name.startswith("lbstack") else False
+
+
+def names_a_kind(room: str, module: str) -> bool:
+    """Whether somebody who may know only what a kind is imports one kind."""
+    parts = module.split(".")
+    inside = parts[1] == "kinds" and len(parts) > 2 and _is_module(parts[:3])
+    return inside and room not in ("kinds", "sandbox") and parts[2] not in ("contract", "fields")
+
+
+def _is_module(parts: list[str]) -> bool:
+    place = ROOT.parent / Path(*parts)
+    return place.is_dir() or place.with_suffix(".py").exists()
 
 
 def wrong_imports(path: Path, source: str) -> list[str]:
     room, found = station(path), []
-    for other, line in imported(ast.parse(source)):
+    for module, line in imported(path, ast.parse(source)):
+        if not module.startswith("lbstack."):
+            continue
+        other = module.split(".")[1]
+        if names_a_kind(room, module):
+            found.append(f"{path.relative_to(ROOT)}:{line}: {room} imports {module}")
         if other == room or other in ANYWHERE:
             continue
         if room in SIDE:
@@ -84,14 +112,88 @@ def test_a_planted_wrong_import_is_found() -> None:
     assert wrong_imports(ROOT / "api" / "wire.py", "from lbstack.kinds import KINDS")
 
 
+@pytest.mark.parametrize(
+    ("place", "planted", "found"),
+    [
+        ("state/model.py", "from ..render import text", "state/model.py:1: state imports render"),
+        ("state/model.py", "from ..render.text import Line", "state/model.py:1: state imports render"),
+        ("state/model.py", "from .. import apply", "state/model.py:1: state imports apply"),
+        ("graph.py", "from .plan import changes", "graph.py:1: graph imports plan"),
+        ("sandbox/kinds/label.py", "from ...values import Ref", "sandbox/kinds/label.py:1: sandbox imports values"),
+        ("state/model.py", "from lbstack import render", "state/model.py:1: state imports render"),
+        (
+            "session.py",
+            "from lbstack.kinds.dataset import Dataset",
+            "session.py:1: session imports lbstack.kinds.dataset",
+        ),
+        ("plan/diff.py", "from ..kinds import ontology", "plan/diff.py:1: plan imports lbstack.kinds.ontology"),
+        (
+            "cli/plan.py",
+            "import lbstack.kinds.member.words",
+            "cli/plan.py:1: cli imports lbstack.kinds.member.words",
+        ),
+    ],
+)  # fmt: skip
+def test_no_way_of_writing_an_import_gets_around(place: str, planted: str, found: str) -> None:
+    assert wrong_imports(ROOT / place, planted) == [found]
+
+
+def test_what_may_be_imported_is_not_found() -> None:
+    for planted in (
+        "from lbstack.kinds import KINDS",
+        "from ..kinds.contract import Kind",
+        "from . import diff",
+    ):
+        assert wrong_imports(ROOT / "plan" / "planner.py", planted) == []
+
+
+OUTSIDE = {
+    "gql", "graphql", "httpx", "httpx2", "starlette", "uvicorn", "yaml", "sqlite3", "click", "socket", "subprocess",
+}  # fmt: skip
+"""Libraries of the edges."""
+PURE = {"values", "errors", "kinds", "graph", "live", "plan", "render", "work", "apply"}
+"""Rooms that touch nothing outside: what they need is handed in."""
+STILL = {"values", "errors", "graph", "plan"}
+"""Rooms that only compute: nothing in them waits."""
+
+
+def wrong_libraries(path: Path, source: str) -> list[str]:
+    room = station(path)
+    forbidden = (OUTSIDE if room in PURE else set()) | ({"asyncio", "threading"} if room in STILL else set())
+    return [
+        f"{path.relative_to(ROOT)}:{line}: {room} imports {module}"
+        for module, line in imported(path, ast.parse(source))
+        if module.split(".")[0] in forbidden
+    ]
+
+
+def test_the_core_uses_no_library_of_the_edges() -> None:
+    assert [line for path in modules() for line in wrong_libraries(path, path.read_text())] == []
+
+
+def test_a_planted_library_is_found() -> None:
+    planner = ROOT / "plan" / "planner.py"
+    assert wrong_libraries(planner, "def f():\n    import yaml\n") == ["plan/planner.py:2: plan imports yaml"]
+    assert wrong_libraries(planner, "from gql.transport import httpx")
+    assert wrong_libraries(planner, "import asyncio")
+    assert wrong_libraries(ROOT / "api" / "wire.py", "import gql") == []
+
+
 def named_kinds(source: str) -> list[tuple[int, str]]:
     """String constants and names in code that equal a kind's name; docstrings may speak of them."""
     words = {kind.name for kind in KINDS.values()} | {kind.plural for kind in KINDS.values()}
+    # An address, or the beginning of one that an f-string goes on with.
+    address = re.compile(rf"(?<![\w.-])({'|'.join(words)})\.[\w$*-]")
+    begun = re.compile(rf"(?<![\w.-])({'|'.join(words)})\.$")
     tree = ast.parse(source)
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    going_on = {id(part) for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for part in n.values[:-1]}
     found = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.lower() in words:
-            found.append((node.lineno, node.value))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+            named = node.value.lower() in words or address.search(node.value)
+            if named or (id(node) in going_on and begun.search(node.value)):
+                found.append((node.lineno, node.value))
         if isinstance(node, ast.Name) and node.id in words:
             found.append((node.lineno, node.id))
     return found
@@ -109,6 +211,9 @@ def test_no_kind_is_named_outside_its_room() -> None:
 
 def test_a_planted_kind_name_is_found() -> None:
     assert named_kinds('if kind == "dataset": pass') == [(1, "dataset")]
+    assert named_kinds('plan("dataset.foo")') == [(1, "dataset.foo")]
+    assert named_kinds('print(f"see project.{key}")') == [(1, "see project.")]
+    assert named_kinds('def f():\n    """As dataset.foo."""\n    print("no project of mine")') == []
 
 
 @pytest.mark.parametrize("path", [p for p in modules() if p.name == "__init__.py"], ids=str)
