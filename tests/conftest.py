@@ -16,6 +16,7 @@ from lbstack.apply import Outcome, apply
 from lbstack.kinds import KINDS
 from lbstack.plan.changes import Plan
 from lbstack.sandbox.app import create_app
+from lbstack.sandbox.conditions import INVITE_LAG_MS, Conditions
 from lbstack.sandbox.seed import open_store
 from lbstack.sandbox.world import admin_key
 from lbstack.session import Settings, load_graph, make_plan
@@ -45,13 +46,17 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 class World:
-    """One stack, one embedded workspace with counted ids, one state file."""
+    """One stack, one embedded workspace with counted ids, one state file.
 
-    def __init__(self, folder: Path) -> None:
+    Its clock moves with each mutation only, so by that clock no list would ever catch up with what it
+    lacks: lists show invitations at once here, and late in a `late_world`.
+    """
+
+    def __init__(self, folder: Path, seed: int | None = 1, invite_lag_ms: int = 0) -> None:
         self.folder = folder
         self.stack = folder / "stack.yaml"
-        self.workspace = open_store(None, seed=1)
-        self.app = create_app(self.workspace)
+        self.workspace = open_store(None, seed=seed)
+        self.app = create_app(self.workspace, conditions=Conditions(invite_lag_ms=invite_lag_ms))
         self.variables: dict[str, str] = {}
         self.events: list[Event] = []
 
@@ -112,3 +117,9 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path)
+
+
+@pytest.fixture
+def late_world(tmp_path: Path) -> World:
+    """A world by the wall clock, whose lists show invitations as late as the service does."""
+    return World(tmp_path, seed=None, invite_lag_ms=INVITE_LAG_MS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from lbstack.sandbox import aws
@@ -103,6 +104,18 @@ def _invite(world: World, what: dict[str, str]) -> None:
     world.graphql(document, data=[invite])
 
 
+def later(world: World, seconds: float) -> None:
+    """Let time pass, for the service and for what state remembers of its own doings."""
+    world.workspace.mint.advanced += seconds
+    state, journal = world.store.begin(world.state)
+    for address, entry in state.resources.items():
+        if "invited_at" in entry.memory:
+            memory = {**entry.memory, "invited_at": entry.memory["invited_at"] - seconds}
+            state = state.with_entry(address, replace(entry, memory=memory))
+    world.store.save(state)
+    journal.close()
+
+
 def _rest(world: World, what: dict[str, Any]) -> None:
     """A REST call: {method, path, body}."""
     world.wired(lambda wire: wire.rest(what["method"], what["path"], what.get("body")))
@@ -118,4 +131,5 @@ EVENTS = {
     "add_label": _add_label,
     "rest": _rest,
     "invite": _invite,
+    "later": later,
 }

@@ -10,7 +10,7 @@ from typing import Any
 from lbstack.sandbox.complexity import LIMIT
 from lbstack.sandbox.errors import ServiceError
 
-SEARCH_LAG_MS = 3000  # API reference 6.6
+SEARCH_LAG_MS, INVITE_LAG_MS = 3000, 1000  # API reference 6.6
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ class Conditions:
     """What one running sandbox is like. None of it is kept.
 
     ``complexity_limit`` bounds a document's weight. ``outbound`` lets it fetch from, and deliver to,
-    addresses beyond this machine. ``search_lag_ms`` is how far search by name is behind writes.
+    addresses beyond this machine. ``search_lag_ms`` is how far search by name is behind writes,
+    ``invite_lag_ms`` how old an invite is before a list shows it.
 
     The rest is off unless the sandbox was told to misbehave (``faults``): reads that are
     ``stale_reads_ms`` behind, objects of ``hide_ids`` that nobody sees, every key acting in the ``role``
@@ -79,6 +80,7 @@ class Conditions:
     complexity_limit: int = LIMIT
     outbound: bool = False
     search_lag_ms: int = SEARCH_LAG_MS
+    invite_lag_ms: int = INVITE_LAG_MS
     stale_reads_ms: int = 0
     hide_ids: frozenset[str] = frozenset()
     role: str | None = None

@@ -33,6 +33,13 @@ def pending_invites(store: Store, organization: str, email: str) -> list[Row]:
     return store.rows(sql, [organization, email])
 
 
+def known_anywhere(store: Store, email: str) -> bool:
+    """Say whether an address is, or was, anybody's in any organization, or is invited to one."""
+    sql = """SELECT EXISTS (SELECT 1 FROM users WHERE lower(email) = lower(?))
+        OR EXISTS (SELECT 1 FROM invites WHERE lower(inviteeEmail) = lower(?))"""
+    return bool(store.value(sql, [email, email]))
+
+
 def join(store: Store, organization: str, email: str, role: str, now: str) -> str:
     """Make ``email`` a member in an organization role; who was removed returns as the same user."""
     sql = "SELECT id FROM users WHERE organizationId = ? AND deleted = 1 AND lower(email) = lower(?)"

@@ -9,6 +9,7 @@ from lbstack.sandbox.roles import BY_NAME
 from lbstack.sandbox.world import accept_invite, organization
 from lbstack.values import Address
 from tests.conftest import World
+from tests.meanwhile import later
 
 INVITE = """mutation($data: [CreateInviteInput!]) { createInvites(data: $data) { invite { id } } }"""
 SEEN = """{ user { id } users(first: 100) { email orgRole { name } }
@@ -96,10 +97,61 @@ def test_a_cancelled_invitation_is_sent_again(world: World) -> None:
     world.graphql(
         "mutation($w: WhereUniqueIdInput!) { cancelInvite(where: $w) { id } }", w={"id": node["id"]}
     )
+    assert world.plan().empty  # lists that lack what was only just sent prove nothing
+    later(world, 16)
     (change,) = world.plan().actions
     assert (change.action, change.reason) == ("create", "deleted outside lbstack")
     assert not world.apply().failed
     assert invited(world) == [("a@example.com", "Labeler")]
+
+
+def test_an_invitation_that_no_list_shows_yet_is_open_and_sent_once(late_world: World) -> None:
+    world = late_world
+    world.write(members("{a@example.com: {role: LABELER}, b@example.com: {projects: {one: REVIEWER}}}"))
+    assert not world.apply().failed
+    # Their steps end when a list shows them; other lists may be further behind.
+    world.workspace.mint.skew = -30
+    assert invited(world) == []
+    plan = world.plan()
+    assert plan.empty and not plan.drift, plan.actions
+    assert plan.notes == (
+        "member.a@example.com, member.b@example.com are awaiting the invitee's acceptance.",
+    )
+    assert not world.apply().failed
+    world.workspace.mint.skew = 0
+    assert sorted(invited(world)) == [("a@example.com", "Labeler"), ("b@example.com", "None")]
+
+
+def test_an_address_that_is_new_to_the_service_is_known_by_the_id_of_its_invitation(
+    late_world: World,
+) -> None:
+    """The service answers ``invited`` for an id, and shows the invitation a second later."""
+    world = late_world
+    world.write(members("{new@example.com: {role: LABELER}}"))
+    assert not world.apply().failed
+    (node,) = world.graphql(SEEN)["organization"]["invites"]["nodes"]
+    entry = world.state.resources[Address("member", "new@example.com")]
+    assert entry.id == node["id"] == entry.memory["invitation"]
+    assert world.plan().empty
+    world.write(members("{}"))
+    assert not world.apply().failed
+    assert invited(world) == []
+
+
+def test_a_role_changes_while_no_list_shows_the_invitation(late_world: World) -> None:
+    world = late_world
+    was = join(world, "a@example.com", "Labeler")  # known to the service, so the id is told at once
+    world.graphql("mutation($id: ID!) { updateUser(where: {id: $id}, data: {deleted: true}) { id } }", id=was)
+    world.write(members("{a@example.com: {role: LABELER}}"))
+    assert not world.apply().failed
+    world.workspace.mint.skew = -1.5
+    assert invited(world) == []
+    world.write(members("{a@example.com: {role: REVIEWER}}"))
+    assert [change.action for change in world.plan().actions] == ["update"]
+    assert not world.apply().failed
+    assert world.plan().empty
+    world.workspace.mint.advanced += 3
+    assert invited(world) == [("a@example.com", "Reviewer")]
 
 
 def test_who_accepts_between_plan_and_destroy_leaves_the_organisation(world: World) -> None:

@@ -220,6 +220,28 @@ def test_search_by_name_is_behind_and_reads_by_id_are_not(box: Box) -> None:
     assert found("at once") == ["at once"]
 
 
+INVITE = """mutation ($data: [CreateInviteInput!]) { createInvites(data: $data) { invite { id } } }"""
+INVITES = "{ user { id } organization { id invites { nodes { id } } } roles { id name } }"
+
+
+def test_lists_of_invites_are_behind_and_the_clock_can_be_put_forward(box: Box) -> None:
+    seen = lambda: box.post(INVITES).json()["data"]  # noqa: E731 - said in one line
+    found = seen()
+    data = {
+        "inviterId": found["user"]["id"], "organizationId": found["organization"]["id"],
+        "organizationRoleId": found["roles"][0]["id"], "inviteeEmail": "n@x.io",
+    }  # fmt: skip
+    box.post(INVITE, data=[data])
+    assert seen()["organization"]["invites"]["nodes"] == []
+    world(box, invite_lag_ms=0)
+    assert len(seen()["organization"]["invites"]["nodes"]) == 1
+    world(box, invite_lag_ms=5000)
+    box.tell("POST", "/clock", {"advance_s": 4})
+    assert seen()["organization"]["invites"]["nodes"] == []
+    box.tell("POST", "/clock", {"advance_s": 1})
+    assert len(seen()["organization"]["invites"]["nodes"]) == 1
+
+
 def test_objects_are_hidden(box: Box) -> None:
     made = box.create("x").json()["data"]["createDataset"]["id"]
     world(box, hide_ids=[made])

@@ -186,8 +186,13 @@ def invite(box: Workspace, email: str, role: str = LABELER, projects: Any = (), 
     return box.ask(CREATE, data=[data])[0]["invite"]
 
 
+def listed(box: Workspace) -> Any:
+    box.wait(1)
+    return box.ask(INVITES)["invites"]["nodes"]
+
+
 def pending(box: Workspace) -> list[str]:
-    return [each["inviteeEmail"] for each in box.ask(INVITES)["invites"]["nodes"]]
+    return [each["inviteeEmail"] for each in listed(box)]
 
 
 def verdicts(box: Workspace, *emails: str, role: str = LABELER, projects: Any = ()) -> list[str]:
@@ -202,9 +207,33 @@ def verdicts(box: Workspace, *emails: str, role: str = LABELER, projects: Any = 
 
 def test_several_invites_may_be_open_for_one_address(box: Workspace) -> None:
     one, two = invite(box, "N@x.io"), invite(box, "N@x.io", REVIEWER)
-    assert one["id"] != two["id"]
+    assert len({each["id"] for each in listed(box)}) == 2
+    assert (one["id"], two["id"] in [each["id"] for each in listed(box)]) == ("invited", True)
     assert (one["inviteeEmail"], one["organizationRoleName"]) == ("N@x.io", "Labeler")
     assert pending(box) == ["N@x.io", "N@x.io"]
+
+
+def test_an_invite_is_listed_when_the_list_has_caught_up(box: Workspace) -> None:
+    p = project(box)
+    of_project = "query ($p: ID!) { project(where: {id: $p}) { invites { nodes { inviteeEmail } } } }"
+    lists = [(INVITES, {}), (of_project, {"p": p})]
+    invite(box, "n@x.io", NONE, [{"projectId": p, "projectRoleId": REVIEWER}])
+    assert [box.ask(text, **more)["invites"]["nodes"] for text, more in lists] == [[], []]
+    box.wait(1)
+    assert [len(box.ask(text, **more)["invites"]["nodes"]) for text, more in lists] == [1, 1]
+
+
+def test_whom_the_service_never_saw_is_answered_without_the_id(box: Workspace) -> None:
+    assert invite(box, "new@x.io")["id"] == "invited"
+    (found,) = listed(box)
+    assert box.ask(CANCEL, where={"id": found["id"]})["id"] == found["id"]
+    assert box.refused(CANCEL, where={"id": "invited"})[0] == "RESOURCE_NOT_FOUND"
+    add(box.stranger(), "elsewhere@x.io")
+    was = add(box, "was@x.io")
+    box.ask(REMOVE, userId=was)
+    for email in ("Elsewhere@x.io", "WAS@x.io"):
+        told = invite(box, email)["id"]
+        assert told == listed(box)[-1]["id"]
 
 
 def test_who_is_a_member_already_gets_no_invite(box: Workspace) -> None:
@@ -216,7 +245,7 @@ def test_an_invite_to_projects_names_their_roles(box: Workspace) -> None:
     p = project(box)
     invite(box, "n@x.io", NONE, [{"projectId": p, "projectRoleId": REVIEWER}])
     invite(box, "m@x.io")
-    (found, _) = box.ask(INVITES)["invites"]["nodes"]
+    (found, _) = listed(box)
     assert found["organizationRoleName"] == "None"
     assert [(each["projectId"], each["projectRoleName"]) for each in found["projectInvites"]] == [
         (p, "Reviewer")
@@ -230,6 +259,7 @@ def test_an_invite_to_projects_names_their_roles(box: Workspace) -> None:
 def test_invites_are_listed_by_cursor(box: Workspace) -> None:
     for number in range(3):
         invite(box, f"{number}@x.io")
+    box.wait(1)
     first = box.ask(INVITES, first=2)["invites"]
     assert [each["inviteeEmail"] for each in first["nodes"]] == ["0@x.io", "1@x.io"]
     last = box.ask(INVITES, first=2, **{"from": first["nextCursor"]})["invites"]
@@ -282,7 +312,8 @@ def test_an_invite_that_makes_no_sense_is_refused_as_a_whole(box: Workspace, dat
 
 
 def test_a_cancelled_invite_is_gone(box: Workspace) -> None:
-    ident = invite(box, "n@x.io")["id"]
+    invite(box, "n@x.io")
+    ident = listed(box)[0]["id"]
     assert box.ask(CANCEL, where={"id": ident}) == {"id": ident}
     assert pending(box) == []
     assert box.refused(CANCEL, where={"id": ident})[0] == "RESOURCE_NOT_FOUND"

@@ -100,6 +100,7 @@ def test_what_belongs_to_no_project_is_hidden_from_all_but_managers(box: Workspa
           results { status } } }""",
         r=ADMIN,
     )
+    box.wait(1)
     everything = """{ a: organization { webhooks { id } invites { nodes { id } } } b: iamIntegrations { id }
       c: ontologies { nodes { id } } }"""
 

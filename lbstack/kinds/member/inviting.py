@@ -6,12 +6,25 @@ API reference 1.5 (invitations), 6.1 (several may be open for one address).
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from lbstack.errors import OutcomeUnknown, ServiceError, StackError
 from lbstack.kinds.contract import Fields, Work
-from lbstack.kinds.member.words import INVITE, INVITED, NONE, PERSON, is_for, promised, spelled
+from lbstack.kinds.member.words import (
+    INVITATION,
+    INVITE,
+    INVITED,
+    INVITED_AT,
+    LAG,
+    NONE,
+    PERSON,
+    is_for,
+    just_sent,
+    promised,
+    spelled,
+)
 from lbstack.kinds.reading import PAGE
 
 FIND = f"""query FindMember($email: String!, $lower: String!) {{
@@ -35,10 +48,8 @@ CANCEL_INVITE = (
 
 BROUGHT_BY = "joined"
 """In memory: who brought a member in, the stack (``invited``), or somebody before it (``before``)."""
-INVITATION = "invitation"
-"""In memory: the id of the invitation that the stack sent."""
-LAG = 1.0
-"""Seconds until an invitation shows in its list (API reference 6.6)."""
+PAUSES = (0, LAG, LAG, LAG)
+"""Seconds before each look for an invitation that must be there."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +125,7 @@ async def adopt_or_invite(work: Work, people: People, want: Fields) -> str | Non
 async def invite_anew(work: Work, id: str, have: Fields, want: Fields) -> None:
     """An invitation cannot be changed: it is cancelled and sent again with other roles."""
     people = await look_up(work)
-    old = next((invite for invite in await invites_of(work) if invite["id"] == id), None)
+    old = None if people.user else await _open_one(work, id)
     if old is None:
         raise StackError(f"the invitation of {work.address.key} is no longer open", "run apply again")
     role, projects = _wished({"role": spelled(old["organizationRoleName"]), **want})
@@ -150,13 +161,23 @@ async def _invite(work: Work, people: People, role: str, projects: dict[str, str
     id = answer["invite"]["id"]
     if id == "invited":  # what the service may say instead of an id (API reference 1.5)
         id = await _newest(work)
-    work.memory.update({BROUGHT_BY: INVITED, INVITATION: id})
+    work.memory.update({BROUGHT_BY: INVITED, INVITATION: id, INVITED_AT: time.time()})
     return str(id)
+
+
+async def _open_one(work: Work, id: str) -> dict[str, Any] | None:
+    """The open invitation with this id; one that was just sent may take a while to show."""
+    for pause in PAUSES if just_sent(id, work.memory) else PAUSES[:1]:
+        await asyncio.sleep(pause)
+        found = next((invite for invite in await invites_of(work) if invite["id"] == id), None)
+        if found:
+            return found
+    return None
 
 
 async def _newest(work: Work) -> str:
     """The id of the invitation that was just sent, as soon as its list shows it."""
-    for pause in (0, LAG, LAG, LAG):
+    for pause in PAUSES:
         await asyncio.sleep(pause)
         invites = await invites_of(work)
         if invites:

@@ -18,6 +18,7 @@ from lbstack.kinds.member.words import (
     NONE,
     PERSON,
     excludes,
+    just_sent,
     promised,
     spelled,
 )
@@ -31,7 +32,8 @@ Roles = dict[tuple[str, str], str]
 def read(tracked: Sequence[Tracked]) -> Reading:
     """Everybody, every open invitation, and the members of projects that were remembered: lists only.
 
-    Whom no list shows is read by id.
+    Whom no list shows is read by id. An invitation has no read by id, and lists are behind (API reference
+    6.6): until they must have caught up, one that was sent is taken to be open.
     """
     known = Counter(id for item in tracked if item.id for id in item.known.get("projects") or {})
     roles, (everybody, members), invites = yield from together(
@@ -57,6 +59,8 @@ def read(tracked: Sequence[Tracked]) -> Reading:
         keys = [item.id, item.address.key.lower()] if item.id else []
         if user := _first(keys, people):
             found[item.address] = _joined(item, user, on_projects)
+        elif item.id not in open_ones and just_sent(item.id, item.memory):
+            found[item.address] = _still_invited(item)
         elif invite := _first(keys, open_ones):
             found[item.address] = _invited(invite)
         elif item.id:
@@ -136,6 +140,12 @@ def _joined(item: Tracked, user: dict[str, Any], on_projects: Roles) -> Live:
 def _invited(invite: dict[str, Any]) -> Live:
     role = spelled(invite["organizationRoleName"])
     return Live(invite["id"], {"role": role, "projects": promised(invite), "status": INVITED})
+
+
+def _still_invited(item: Tracked) -> Live:
+    """Somebody whose invitation no list shows yet, as they were invited."""
+    role, projects = item.known.get("role", NONE), dict(item.known.get("projects") or {})
+    return Live(item.id or "", {"role": role, "projects": projects, "status": INVITED})
 
 
 def _same_address(tracked: Sequence[Tracked]) -> list[Problem]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from lbstack.kinds.contract import Fields
 from lbstack.values import Address
 
 PERSON = "id email orgRole { id name }"
@@ -11,8 +13,23 @@ INVITE = "id inviteeEmail organizationRoleName projectInvites { projectId projec
 
 NONE = "NONE"
 """The organisation role of people who have roles on projects only (API reference 1.5)."""
+INVITATION = "invitation"
+"""In memory: the id of the invitation that the stack sent."""
+INVITED_AT = "invited_at"
+"""In memory: when the stack sent its invitation, in seconds since 1970 by this machine's clock."""
+LAG = 1.0
+"""Seconds until an invitation shows in its list (API reference 6.6)."""
+GRACE = 15.0
+"""Seconds for which a list that lacks an invitation of ours proves nothing."""
+
 INVITED, JOINED = "invited", "member"
 """What a member's status may be."""
+
+
+def just_sent(id: str | None, memory: Fields) -> bool:
+    """Whether this is the id of an invitation of ours so young that lists need not show it yet."""
+    then = memory.get(INVITED_AT) if id == memory.get(INVITATION) else None
+    return isinstance(then, (int, float)) and abs(time.time() - then) < GRACE
 
 
 def spelled(role: dict[str, Any] | str | None) -> str:

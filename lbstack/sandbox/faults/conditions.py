@@ -43,6 +43,7 @@ def shown(conditions: Conditions) -> dict[str, Any]:
     return {
         "stale_reads_ms": conditions.stale_reads_ms,
         "search_lag_ms": conditions.search_lag_ms,
+        "invite_lag_ms": conditions.invite_lag_ms,
         "hide_ids": sorted(conditions.hide_ids),
         "role": conditions.role,
         "expire_key_after": conditions.requests_left,
@@ -148,6 +149,7 @@ def _milliseconds(value: Any, where: str) -> int:
 _READ: dict[str, Callable[[Any, str], Any]] = {
     "stale_reads_ms": _milliseconds,
     "search_lag_ms": lambda value, where: whole(value, where, 0, 600_000),
+    "invite_lag_ms": lambda value, where: whole(value, where, 0, 600_000),
     "hide_ids": lambda value, where: frozenset(each(value, where, text)),
     "role": _role,
     "expire_key_after": lambda value, where: whole(value, where, 0, _MOST),

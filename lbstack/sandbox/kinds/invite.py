@@ -1,4 +1,8 @@
-"""Invites of people who are not members yet (API reference 1.5 and 6.1)."""
+"""Invites of people who are not members yet (API reference 1.5 and 6.1).
+
+Lists are behind: they do not show an invite at once (6.6). Whom nobody on the whole service knew is
+answered with the id ``invited`` (1.5), and has the id of the invite only in a list.
+"""
 
 # ruff: noqa: S608 - names of tables and columns are the sandbox's own, values are bound
 
@@ -10,6 +14,7 @@ from lbstack.sandbox import people
 from lbstack.sandbox.context import Context, Info, mutation, to_one
 from lbstack.sandbox.contract import Kind
 from lbstack.sandbox.errors import ConflictError, NotFoundError, malformed_if
+from lbstack.sandbox.ids import print_time
 from lbstack.sandbox.kinds.member import grantable
 from lbstack.sandbox.listing import ALL, PAGE_SIZE, Clause, Table, both, cursor_clause, paging_pair
 from lbstack.sandbox.roles import BY_ID, MANAGE_MEMBERS, NONE
@@ -21,6 +26,7 @@ TABLES = (
         id TEXT PRIMARY KEY, organizationId TEXT NOT NULL, inviterId TEXT NOT NULL,
         inviteeEmail TEXT NOT NULL, organizationRoleId TEXT NOT NULL, createdAt TEXT NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS invites_email ON invites (organizationId, lower(inviteeEmail))",
+    "CREATE INDEX IF NOT EXISTS invites_anywhere ON invites (lower(inviteeEmail))",
     """CREATE TABLE IF NOT EXISTS project_invites (
         id TEXT PRIMARY KEY, inviteId TEXT NOT NULL REFERENCES invites (id) ON DELETE CASCADE,
         projectId TEXT NOT NULL, projectRoleId TEXT NOT NULL)""",
@@ -30,6 +36,7 @@ TABLES = (
 
 INVITES = Table("invites", "Invite", visible=managers_only)
 _MOST_PER_REQUEST = 100
+_NEW_ADDRESS = "invited"
 
 SDL = """
 type ProjectInvite { id: ID!, projectId: ID!, projectRoleName: String! }
@@ -82,10 +89,18 @@ def _page(among: Clause, info: Info, from_: str | None, first: int | None) -> Ro
     context = info.context
     size = PAGE_SIZE if first is None else first
     mine = Clause("organizationId = ?", [context.organization_id])
-    clause = both(mine, managers_only(context), among, cursor_clause(context, INVITES, from_))
+    listed = both(among, _shown(context))
+    clause = both(mine, managers_only(context), listed, cursor_clause(context, INVITES, from_))
     sql = f"SELECT * FROM invites WHERE {clause.sql} ORDER BY rowid LIMIT {size + 1}"
     nodes, cursor = paging_pair(context.store.rows(sql, clause.params), size)
     return {"nodes": nodes, "nextCursor": cursor}
+
+
+def _shown(context: Context) -> Clause:
+    """The invites that lists know of by now."""
+    lag = context.conditions.invite_lag_ms / 1000
+    then = print_time(context.store.mint.seconds() - lag)
+    return Clause("createdAt <= ?", [then]) if lag > 0 else ALL
 
 
 def _of_organization(_: Row, info: Info, from_: str | None = None, first: int | None = None) -> Row:
@@ -117,7 +132,14 @@ def _limit(_: Any, info: Info, where: Row) -> Row:
 def _create(_: Any, info: Info, data: list[Row] | None = None) -> list[Row]:
     """Invite, again if need be: several invites of one address may be open. A member gets none (null)."""
     context = info.context
-    return [{"invite": _invite(context, each)} for each in data or ()]
+    return [{"invite": _answered(context, each)} for each in data or ()]
+
+
+def _answered(context: Context, data: Row) -> Row | None:
+    known = people.known_anywhere(context.store, data["inviteeEmail"])
+    invite = _invite(context, data)
+    # The resolvers below it need the real id.
+    return invite if invite is None or known else {**invite, "told": _NEW_ADDRESS}
 
 
 def _invite(context: Context, data: Row) -> Row | None:
@@ -240,6 +262,7 @@ KIND = Kind(
         "Organization": {"invites": _of_organization},
         "Project": {"invites": _of_project},
         "Invite": {
+            "id": lambda invite, _: invite.get("told", invite["id"]),
             "inviter": to_one(USERS, "inviterId"),
             "organizationRoleName": lambda invite, _: BY_ID[invite["organizationRoleId"]].name,
             "projectInvites": _project_invites,

@@ -29,6 +29,7 @@ TABLES = (
         isExternalUser INTEGER NOT NULL DEFAULT 0, createdAt TEXT NOT NULL, updatedAt TEXT NOT NULL,
         lastLoginAt TEXT, deleted INTEGER NOT NULL DEFAULT 0)""",
     "CREATE INDEX IF NOT EXISTS users_email ON users (organizationId, email)",
+    "CREATE INDEX IF NOT EXISTS users_anywhere ON users (lower(email))",
 )
 
 SDL = f"""
