@@ -151,15 +151,14 @@ def _tell_circle(stack: Stack, circle: list[Address], problems: Problems) -> lis
 
 
 def _check_kinds(stack: Stack, kinds: Mapping[str, Kind], problems: Problems) -> None:
-    """Each kind's own rules about a resource beside others."""
+    """Each kind's own rules about a resource beside others. Of one that is known in part, what is known
+    is judged, so that all that is wrong with it is told at once."""
 
     def find(ref: Ref) -> Fields | None:
         found = stack.resources.get(ref.address)
-        return None if found is None or found.partial else found.fields
+        return None if found is None else found.fields
 
     for address, resource in stack.resources.items():
-        if resource.partial:
-            continue
         for field, summary in kinds[address.kind].check(address.key, resource.fields, find):
             problems.add(f"{address}: {summary}", "", resource.where(*field.split(".")))
 

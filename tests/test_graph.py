@@ -13,6 +13,7 @@ from lbstack.errors import ConfigError
 from lbstack.graph import Graph, build
 from lbstack.session import Settings, load_graph
 from lbstack.stack.loader import load
+from lbstack.stack.problems import Problems
 from tests.stack.made_up import KINDS, Desk, box, shelf
 
 BREAK = "break the circle at one of them"
@@ -172,7 +173,7 @@ removed: [{address: box.a}]
 def test_a_resource_that_waits_for_a_variable_is_followed_but_not_judged(desk: Desk) -> None:
     text = (
         "variables: {v: }\n"
-        "shelves: {s: {name: '${var.v}', open: false}}\n"
+        "shelves: {s: {name: S, open: '${var.v}'}}\n"
         "boxes: {a: {name: '${var.v}', shelf: s}}\n"
     )
     assert graph(desk, text, require_values=False).needs[box("a")] == (shelf("s"),)
@@ -242,3 +243,65 @@ datasets:
     assert "unknown variable 'none'" in told
     assert "there is no dataset 'gone' in the stack" in told
     assert "unknown kind 'frobs'" in told
+
+
+def built_complaints(desk: Desk, text: str) -> list[str]:
+    """What is wrong with a stack, by itself and between its resources, told in one run."""
+    problems = Problems()
+    with pytest.raises(ConfigError) as caught:
+        build(
+            load(desk.write("s.yaml", f"stack: x\n{text}"), kinds=KINDS, problems=problems), KINDS, problems
+        )
+    return desk.told(caught.value)
+
+
+def test_what_a_kind_says_is_told_beside_what_is_wrong_with_other_fields(desk: Desk) -> None:
+    text = "shelves: {s: {name: S, open: false}}\nboxes:\n  b: {name: 3, shelf: s}\n"
+    assert built_complaints(desk, text) == [
+        "s.yaml:4:13: boxes.b.name should be text; quote it",
+        "s.yaml:4:23: box.b: the shelf is closed",
+    ]
+
+
+def test_a_resource_is_judged_by_what_is_right_with_another(desk: Desk) -> None:
+    text = "shelves: {s: {name: 3, open: false}}\nboxes:\n  b: {name: B, shelf: s}\n"
+    assert built_complaints(desk, text) == [
+        "s.yaml:2:21: shelves.s.name should be text; quote it",
+        "s.yaml:4:23: box.b: the shelf is closed",
+    ]
+
+
+def test_of_every_kind_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "stack.yaml"
+    path.write_text(EVERYTHING_WRONG)
+    with pytest.raises(ConfigError) as caught:
+        load_graph(Settings(path=path, environ={}))
+    told = [str(problem).removeprefix(f"{path}:") for problem in caught.value.problems]
+    assert told == [
+        "3:13: integrations.i.name should be text; quote it",
+        "3:41: integration.i: role_arn should look like arn:aws:iam::123456789012:role/NAME",
+        "3:62: integration.i: tenant_id is no field of provider aws",
+        "5:16: unknown key 'nme' in ontologies.o; did you mean 'name'?",
+        "7:3: projects.p has no name; add name: …",
+        "7:36: project.p: ontology.o is for VIDEO, the project for IMAGE",
+        "9:3: member.somebody: the key of a member is an e-mail address",
+        "9:20: member.somebody: role: LABELER reaches every project; write role: NONE, or no projects",
+        "9:29: member.somebody: NONE is no role on a project; leave the project out",
+        "11:7: unknown key 'topic' in webhooks.w; did you mean 'topics'?",
+        "11:23: webhook.w: url should be an http:// or https:// URL",
+    ]
+
+
+EVERYTHING_WRONG = """\
+stack: x
+integrations:
+  i: {name: 3, provider: aws, role_arn: nonsense, tenant_id: t}
+ontologies:
+  o: {name: O, nme: O, media_type: VIDEO}
+projects:
+  p: {media_type: IMAGE, ontology: o}
+members:
+  somebody: {role: LABELER, projects: {p: NONE}}
+webhooks:
+  w: {topic: [], url: nowhere, topics: [LABEL_CREATED], secret: s}
+"""

@@ -161,7 +161,10 @@ class Kind:
         return None
 
     def wanted(self, key: str, spec: BaseModel) -> Fields:
-        """The fields that a spec manages, normalised. Only what was written, plus what that implies."""
+        """The fields that a spec manages, normalised. Only what was written, plus what that implies.
+
+        Raises ValueError with every reason, an argument each, why these fields do not go together.
+        """
         return {
             name: getattr(spec, name) for name in type(spec).model_fields if name in spec.model_fields_set
         }
@@ -169,7 +172,8 @@ class Kind:
     def check(self, key: str, want: Fields, find: Callable[[Ref], Fields | None]) -> list[tuple[str, str]]:
         """What is wrong with a resource beside others of its stack, as (field, summary), offline.
 
-        `find` gives the wanted fields of a referenced resource.
+        `find` gives the wanted fields of a referenced resource. Fields that are wrong by themselves, or
+        not known yet, are left out of both: what is not there is not judged.
         """
         return []
 

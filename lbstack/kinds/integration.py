@@ -112,6 +112,8 @@ class Integration(Kind):
         return want
 
     def check(self, key: str, want: Fields, find: Callable[[Ref], Fields | None]) -> list[tuple[str, str]]:
+        if "provider" not in want:
+            return []
         fields = {name for names in INPUTS.values() for name in names} - {*INPUTS[want["provider"]]}
         found = [
             (name, f"{name} is no field of provider {want['provider']}") for name in want if name in fields

@@ -145,8 +145,8 @@ class Project(Kind):
         return want
 
     def check(self, key: str, want: Fields, find: Callable[[Ref], Fields | None]) -> list[tuple[str, str]]:
-        ref, ours = want.get("ontology"), want["media_type"]
-        if not isinstance(ref, Ref):
+        ref, ours = want.get("ontology"), want.get("media_type")
+        if not isinstance(ref, Ref) or ours is None:
             return []
         # One without a media type fits every project (API reference 1.4).
         theirs = (find(ref) or {}).get("media_type")

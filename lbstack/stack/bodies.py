@@ -112,7 +112,8 @@ class Bodies:
         except ValidationError as error:
             complain(error, item, name, self.problems, kind.Spec, origins=self._origins)
         except ValueError as error:
-            self.problems.add(f"{name}: {error}", "", item.key)
+            for reason in error.args or (error,):
+                self.problems.add(f"{name}: {reason}", "", item.key)
         return None
 
     def _partial(self, kind: Kind, value: Fields) -> Fields:

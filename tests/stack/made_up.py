@@ -56,6 +56,8 @@ class Box(Kind):
     name, plural, Spec = "box", "boxes", BoxSpec
 
     def wanted(self, key: str, spec: Spec) -> Fields:
+        if key == "doomed":
+            raise ValueError("it is doomed", "and so are you")
         if key == "cursed":
             raise ValueError("this box must not be opened")
         return super().wanted(key, spec)

@@ -116,3 +116,10 @@ def test_an_alias_used_twice_makes_two_values(desk: Desk) -> None:
     assert first == second == [1]
     assert first is not second
     assert type(first) is list
+
+
+def test_every_reason_of_a_kind_is_told(desk: Desk) -> None:
+    assert desk.complaints("stack: x\nboxes: {doomed: {name: a}}\n") == [
+        "s.yaml:2:9: boxes.doomed: it is doomed",
+        "s.yaml:2:9: boxes.doomed: and so are you",
+    ]

@@ -39,7 +39,7 @@ for path in sys.argv[1:]:
         told, placed = 0, True
     except ConfigError as error:
         told = len(error.problems)
-        placed = all(problem.source for problem in error.problems[:1000])
+        placed = all(one.source or one.summary.endswith("more problems") for one in error.problems)
     seconds = time.process_time() - start
     print(json.dumps([Path(path).name, told, placed, seconds, peak()]))
 """

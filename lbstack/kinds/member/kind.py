@@ -71,25 +71,28 @@ class Member(Kind):
 
     def wanted(self, key: str, spec: BaseModel) -> Fields:
         want = super().wanted(key, spec)
-        if not EMAIL.fullmatch(key) or len(key) > 320:
-            raise ValueError("the key of a member is an e-mail address")
         if "role" in want:
             want["role"] = want["role"] or NONE
         if "projects" in want:
             want["projects"] = want["projects"] or {}
         if not want:
             raise ValueError("write a role, or projects with a role on each")
-        if want.get("projects") and want.get("role", NONE) != NONE:
-            raise ValueError(f"role: {want['role']} reaches every project; write role: NONE, or no projects")
-        if NONE in want.get("projects", {}).values():
-            raise ValueError("NONE is no role on a project; leave the project out")
         return want
 
     def check(self, key: str, want: Fields, find: Callable[[Ref], Fields | None]) -> list[tuple[str, str]]:
+        found = []
+        if not EMAIL.fullmatch(key) or len(key) > 320:
+            found.append(("", "the key of a member is an e-mail address"))
         # Keys that both have capitals are compared in `read`, which sees all members at once.
-        if key == key.lower() or find(Ref(Address(self.name, key.lower()))) is None:
-            return []
-        return [(next(iter(want)), f"{key.lower()} is the same address")]
+        elif key != key.lower() and find(Ref(Address(self.name, key.lower()))) is not None:
+            found.append(("", f"{key.lower()} is the same address"))
+        role, projects = want.get("role") or NONE, want.get("projects") or {}
+        if projects and role != NONE:
+            told = f"role: {role} reaches every project; write role: NONE, or no projects"
+            found.append(("role", told))
+        if NONE in projects.values():
+            found.append(("projects", "NONE is no role on a project; leave the project out"))
+        return found
 
     def awaiting(self, attributes: Fields) -> str | None:
         return "the invitee's acceptance." if attributes.get("status") == INVITED else None
