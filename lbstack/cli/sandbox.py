@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lbstack.cli.sandbox_cloud import aws
-from lbstack.cli.sandbox_data import data_option, readable
+from lbstack.cli.sandbox_data import data_option, opened, readable
 from lbstack.cli.sandbox_people import accept_invite, key, organization
 from lbstack.errors import ConfigError, Exit, UsageError
 from lbstack.session import HOME, SANDBOX
@@ -55,6 +54,7 @@ def serve(
     from lbstack.sandbox.conditions import Conditions
     from lbstack.sandbox.holding import shared
     from lbstack.sandbox.hosts import is_loopback
+    from lbstack.sandbox.server import PlaceError
     from lbstack.sandbox.server import serve as run
 
     if not allow_remote and not is_loopback(host):
@@ -68,13 +68,8 @@ def serve(
                 host, port, data, on_served=_say_ready, allow_remote=allow_remote, faults=faults,
                 control_port=control_port, conditions=Conditions(outbound=outbound),
             )  # fmt: skip
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EROFS) or error.filename:
-            raise  # about the data, not about the port
-        where = f"port {port}" if host == "127.0.0.1" else f"{host}, port {port},"
-        raise ConfigError(
-            f"{where} cannot be used: {error.strerror or error}", "give another --port"
-        ) from None
+    except PlaceError as error:
+        raise ConfigError(str(error), f"give another {error.option}, or another --host") from None
     return Exit.OK
 
 
@@ -145,16 +140,12 @@ def deliveries(data: Path, last: int) -> int:
     """Show what was sent to webhooks: delivery, event, URL, attempts, and the last answer."""
     from lbstack.render.words import safe
     from lbstack.sandbox.events import newest
-    from lbstack.sandbox.seed import open_store
 
-    store = open_store(data)
-    try:
+    with opened(data) as store:
         for row in newest(store, last):
             answer = row["responseCode"] or row["error"] or "not sent yet"
             line = f"{row['id']}  {row['event']}  {row['url']}  {row['attempts']}  {row['status']}: {answer}"
             click.echo(safe(line))
-    finally:
-        store.close()
     return Exit.OK
 
 

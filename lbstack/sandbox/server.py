@@ -28,6 +28,7 @@ LOOPBACK = "127.0.0.1"
 # Longer than clients keep idle connections, so that none is closed under a request being sent.
 _KEEP_ALIVE_SECONDS = 75
 _DRAIN_SECONDS = 10
+_BACKLOG = 2048
 _THREADS = 8
 # A request that is made to wait holds a thread; there must be one left for those that are not.
 _FAULTY_THREADS = 512
@@ -48,6 +49,14 @@ class Served:
 
 Ready = Callable[[str, str], None]
 Told = Callable[[Served], None]
+
+
+class PlaceError(Exception):
+    """An address or a port that cannot be listened on; ``option`` is what the command line calls it."""
+
+    def __init__(self, host: str, port: int, option: str, cause: OSError) -> None:
+        super().__init__(f"{host}, port {port}, cannot be used: {cause.strerror or cause}")
+        self.option = option
 
 
 class _Server(uvicorn.Server):
@@ -194,7 +203,7 @@ def _listening(
     control_port: int | None,
 ) -> Iterator[tuple[_Server, socket.socket]]:
     with ExitStack() as stack:
-        listener = stack.enter_context(_bound(host, port))
+        listener = stack.enter_context(_bound(host, port, "--port"))
         faulty = control_port is not None
         # Counted ids are the same every time only if one thing happens after the other.
         threads = _FAULTY_THREADS if faulty else _THREADS if seed is None else 0
@@ -208,7 +217,7 @@ def _listening(
         endpoint, control = f"{_address(listener)}/graphql", None
         served = Served(endpoint, "")
         if control_port is not None:
-            aside = stack.enter_context(_bound(LOOPBACK, control_port))
+            aside = stack.enter_context(_bound(LOOPBACK, control_port, "--control-port"))
             app, server, faults = _misbehaving(app, sandbox)
             control = server, aside, faults
             served = Served(endpoint, "", _address(aside), faults.token)
@@ -228,16 +237,18 @@ def _misbehaving(app: Any, sandbox: Sandbox) -> tuple[Any, uvicorn.Server, Fault
     return Proxy(app, faults), uvicorn.Server(_config(control(faults))), faults
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int, option: str) -> socket.socket:
+    """Listen from now on, so that nobody else can at the same place."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Named in full: asyncio switches Nagle off only on sockets that say they are TCP.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-    except BaseException:
+        listener.listen(_BACKLOG)
+    except OSError as error:
         listener.close()
-        raise
+        raise PlaceError(host, port, option, error) from error
     return listener
 
 

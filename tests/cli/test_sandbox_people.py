@@ -23,6 +23,8 @@ def test_what_is_not_there_is_wrong_usage(cli: Cli) -> None:
         (("key", "create", "--role", "King"), "unknown role 'King': one of Admin"),
         (("key", "create", "--role", "Admin", "--organization", "No"), "no organization named 'No'"),
         (("key", "create", "--role", "Admin", "--expires", "soon"), "'soon' is no duration"),
+        (("key", "create", "--role", "Admin", "--expires", "999999999h"), "a hundred years"),
+        (("key", "create", "--role", "Admin", "--expires", "0s"), "a key holds for a second"),
         (("key", "revoke", "no"), "no key with the id no"),
         (("accept-invite", "a@x.io"), "no invite is open for a@x.io"),
     ]:

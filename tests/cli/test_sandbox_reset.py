@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -66,3 +67,17 @@ def test_what_is_no_folder_is_not_blamed_on_the_port(cli: Cli) -> None:
     assert done.returncode == 1
     assert "stack.yaml" in done.stderr
     assert "port" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_named_by_its_option(cli: Cli) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        mine = cli("sandbox", "serve", "--port", port)
+        control = cli("sandbox", "serve", "--port", "0", "--faults", "--control-port", port)
+    assert (mine.returncode, mine.stdout) == (control.returncode, control.stdout) == (1, "")
+    assert f"port {port}, cannot be used" in mine.stderr
+    assert "give another --port" in mine.stderr
+    assert f"port {port}, cannot be used" in control.stderr
+    assert "give another --control-port" in control.stderr

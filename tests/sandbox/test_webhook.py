@@ -65,8 +65,13 @@ def test_a_project_that_is_not_there_is_not_found(box: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "relay.example.com", "ftp://x.example", "https://", "https://a b", "http://[", "javascript:1"]
-)
+    "url",
+    [
+        "", "relay.example.com", "ftp://x.example", "https://", "https://a b", "http://[", "javascript:1",
+        "http://127.0.0.1:99999999/", "http://127.0.0.1:5x/", "http://127.0.0.1:-1/", "http://127.0.0.1:0/",
+        "http://%zz/", "http://a\0b/",
+    ],
+)  # fmt: skip
 def test_only_http_urls_are_taken(box: Workspace, url: str) -> None:
     data = {"topics": {"set": ["LABEL_CREATED"]}, "url": url, "secret": "s"}
     assert box.refused(CREATE, data=data)[0] == "MALFORMED_REQUEST"

@@ -19,6 +19,7 @@ from lbstack.sandbox.faults.told import (
     whole,
 )
 
+_BODILESS = (204, 304)
 _MOST_BYTES = 2**31
 _MIB = 2**20
 _GARBAGE = ("html", "empty", "bom", "bad_gzip", "bad_utf8", "nan", "wrong_length", "two_json")
@@ -102,6 +103,8 @@ def _milliseconds(value: Any, where: str) -> int:
 def _http(value: Any, where: str) -> Http:
     body = an_object(value, where, ("status", "body", "headers"))
     status = whole(body.get("status"), f"{where}.status", 200, 599)
+    if status in _BODILESS and "body" in body:
+        raise Mistake(f"{where}.status {status} has no body")
     if status not in {each.value for each in http.HTTPStatus} and status not in range(520, 531):
         raise Mistake(f"{where}.status {status} is no HTTP status")
     headers = body.get("headers", {})

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from dataclasses import replace
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -58,6 +59,8 @@ class Line:
         if self.method != "HEAD" and out.status not in (204, 304):
             out = out.header(b"content-length", str(len(out.body) + out.padded).encode())
         await self._send({"type": "http.response.start", "status": out.status, "headers": out.headers})
+        if out.status in (204, 304):
+            out = replace(out, body=b"")
         pieces = list(_pieces(out, pause is not None))
         for place, piece in enumerate(pieces):
             more = place < len(pieces) - 1 or out.cut is not None

@@ -30,6 +30,7 @@ TABLES = (
 )
 
 _SHORTEST, _LONGEST = 60, 25 * 7 * 24 * 3600  # seconds: a minute to 25 weeks
+_MOST_SECONDS = 100 * 365 * 24 * 3600
 _MOST_RANGES = 50
 _MOST_SHOWN = 1000
 _NEVER = 2**31 - 1  # a key that never expires must say something that is a GraphQL Int
@@ -85,7 +86,10 @@ def _part(value: dict[str, Any]) -> str:
 
 
 def expiry(store: Store, seconds: float) -> str:
-    """Return the time at which a key ends that is made now and holds for ``seconds``."""
+    """Return the time at which a key ends that is made now and holds for ``seconds``; ValueError when that
+    is no time, or over as it is made."""
+    if not 1 <= seconds <= _MOST_SECONDS:
+        raise ValueError(f"a key holds for a second to a hundred years, not for {seconds:,.0f} seconds")
     moment = datetime.fromisoformat(store.mint.now()) + timedelta(seconds=seconds)
     return print_time(moment.astimezone(UTC).timestamp())
 

@@ -7,6 +7,7 @@ The secret is written and never read: it is in no selection. A webhook is not de
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +27,8 @@ TABLES = (
         createdAt TEXT NOT NULL, updatedAt TEXT NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS webhooks_project ON webhooks (projectId)",
 )
+
+_HOST = re.compile(r"[\w.:-]+")  # a name in any alphabet, or an address
 
 WEBHOOKS = Table(
     "webhooks",
@@ -111,7 +114,8 @@ def _checked(data: Row) -> Row:
 def _url(text: str) -> str:
     try:
         parts = urlsplit(text)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+        good = parts.scheme in ("http", "https") and bool(_HOST.fullmatch(parts.hostname or ""))
+        good = good and parts.port != 0  # a port that is none raises
     except ValueError:
         good = False
     malformed_if(
