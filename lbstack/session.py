@@ -233,6 +233,17 @@ def _require_known_kinds(tracked: Mapping[str, Any]) -> None:
             raise StateError(f"state knows a {name}, and this lbstack does not", "upgrade lbstack")
 
 
+def require_kinds(plan: Plan) -> None:
+    """Refuse a plan of what this lbstack cannot manage."""
+    from lbstack.kinds import KINDS
+
+    for address in [*(change.address for change in plan.changes), *(old.address for old in plan.deposed)]:
+        if address.kind not in KINDS:
+            raise StateError(
+                f"the plan changes a {address.kind}, and this lbstack knows none", "upgrade lbstack"
+            )
+
+
 def _placed(problem: Problem, graph: Graph) -> Problem:
     """A problem found in the workspace, with the place in the stack that it is about."""
     resource = graph.stack.resources.get(problem.address) if problem.address else None

@@ -24,7 +24,7 @@ from lbstack.plan import guards, saved
 from lbstack.plan.changes import Plan
 from lbstack.render.progress import refresh_bar
 from lbstack.render.terminal import watched
-from lbstack.session import Settings, load_graph, make_plan, open_store, open_wire
+from lbstack.session import Settings, load_graph, make_plan, open_store, open_wire, require_kinds
 from lbstack.stack.files import SUFFIXES
 from lbstack.state.model import State, bound, renamed
 from lbstack.state.store import Store
@@ -79,6 +79,7 @@ def _graph(settings: Settings) -> Graph:
 def _run_saved(settings: Settings, teller: Teller) -> int:
     """Carry out exactly what was saved, or nothing."""
     document = saved.read_plan(settings.path)
+    require_kinds(document.plan)
     saved.require_endpoint(document, settings.where)
     store = open_store(settings, document.plan.stack)
     with store.locked(settings.lock_timeout):

@@ -25,6 +25,7 @@ from lbstack.plan.changes import (
     Pins,
     Plan,
 )
+from lbstack.plan.soundness import fitting, require_sound
 from lbstack.state.files import write_whole
 from lbstack.state.model import State
 from lbstack.values import Address, Digest, Ref, Secret, Source, Template, Unknown
@@ -86,8 +87,9 @@ def read_plan(path: Path) -> Saved:
         plan = _decode(document["plan"])
         if not isinstance(plan, Plan):
             raise TypeError("no plan")
+        require_sound(plan)
         return Saved(plan, path)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise StateError(f"{path} is damaged ({type(error).__name__})", AGAIN) from None
 
 
@@ -207,10 +209,10 @@ DECODERS: dict[str, Callable[[Any], Any]] = {
     "$action": lambda x: Action(x),
     "$address": lambda x: Address.parse(x),
     "$ref": lambda x: Ref(Address.parse(x[0]), str(x[1])),
-    "$digest": lambda x: Digest(x),
-    "$unknown": lambda x: Unknown(None if x is None else _decode(x)),
-    "$template": lambda x: Template(tuple(_decode(part) for part in x)),
-    "$source": lambda x: Source(*x),
+    "$digest": lambda x: Digest(bytes.fromhex(x).hex()),
+    "$unknown": lambda x: fitting(Unknown, {"ref": _decode(x)}),
+    "$template": lambda x: fitting(Template, {"parts": tuple(_decode(part) for part in x)}),
+    "$source": lambda x: fitting(Source, dict(zip(Source._fields, x, strict=True))),
     "$absent": lambda x: ABSENT,
     "$map": lambda x: {_decode(k): _decode(v) for k, v in x},
     "$tuple": lambda x: tuple(_decode(item) for item in x),
@@ -226,4 +228,4 @@ def _decode(value: Any) -> Any:
     if tag in DECODERS:
         return DECODERS[tag](inner)
     record: Callable[..., Any] = RECORDS[tag[1:]]
-    return record(**{name: _decode(item) for name, item in inner.items()})
+    return fitting(record, {name: _decode(item) for name, item in inner.items()})
