@@ -18,7 +18,9 @@ from lbstack.errors import Exit
 from lbstack.kinds import KINDS
 from lbstack.kinds.contract import Kind
 from lbstack.kinds.fields import Immutable, RefTo, WriteOnly
+from lbstack.render.text import plan_lines
 from lbstack.stack.schema import json_schema
+from tests.conftest import World
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -75,18 +77,42 @@ def commands_table() -> str:
     return "\n".join(lines)
 
 
+ROLE = "arn:aws:iam::123456789012:role/labelbox"
+
+
+def a_plan(world: World) -> str:
+    """The plan of the large example when a role, a label and a secret are not as they were applied."""
+    stack = ROOT / "stacks" / "multi-step-labeling.yaml"
+    world.stack, world.variables = stack, {"webhook_secret": "one"}
+    assert not world.apply().failed
+    world.stack = world.folder / "stack.yaml"
+    world.write(stack.read_text().replace("label: Crack}", "label: Cracked}"))
+    world.variables = {"webhook_secret": "another", "bucket_role": ROLE}
+    lines = [text for text, _ in plan_lines(world.plan())]
+    command = f"$ lbstack plan stacks/multi-step-labeling.yaml --sandbox --var bucket_role={ROLE}"
+    return "\n".join(["```text", command, *lines, "```"])
+
+
+def test_the_plan_that_readme_shows_is_one(world: World, request: pytest.FixtureRequest) -> None:
+    held(README, "plan", a_plan(world), request)
+
+
 GENERATED = {"kinds": kinds_table, "commands": commands_table}
 
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_generated_part_is_current(name: str, request: pytest.FixtureRequest) -> None:
+    held(README, name, GENERATED[name](), request)
+
+
+def held(page: Path, name: str, want: str, request: pytest.FixtureRequest) -> None:
+    """A part of a page, between marks of its name, is as wanted; with --accept it becomes so."""
     pattern = re.compile(rf"(<!-- {name} -->\n)(.*?)(\n<!-- /{name} -->)", re.DOTALL)
-    text = README.read_text()
+    text = page.read_text()
     match = pattern.search(text)
     assert match
-    want = GENERATED[name]()
     if request.config.getoption("--accept"):
-        README.write_text(pattern.sub(lambda m: m[1] + want + m[3], text))
+        page.write_text(pattern.sub(lambda m: m[1] + want + m[3], text))
         return
     assert match[2] == want
 
