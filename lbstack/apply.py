@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from lbstack.errors import Exit, NotFound, OutcomeUnknown, Problem, StackError
 from lbstack.kinds.contract import Kind, Wire
 from lbstack.plan.changes import Action, Plan
+from lbstack.plan.notes import awaited
 from lbstack.plan.schedule import Step, schedule
 from lbstack.state.model import Entry, State, same
 from lbstack.state.store import outputs_record, result_record
@@ -52,14 +53,18 @@ class Outcome:
     exit: Exit = Exit.OK
     stopped: bool = False
     halted: OSError | None = None
+    begun: int = 0
+    notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
-        """How many were imported, added, changed, destroyed and forgotten."""
+        """How many were imported, added, changed, destroyed and forgotten. What was made counts as added,
+        even if what its step had to do with it then failed."""
         tally = dict.fromkeys(("imported", "added", "changed", "destroyed", "forgotten"), 0)
         names = {"create": "added", "update": "changed", "delete": "destroyed", "destroy": "destroyed"}
         for step in self.done:
             tally[names.get(step.verb, "forgotten")] += 1
         tally["imported"] = self.imported
+        tally["added"] += self.begun
         return tally
 
 
@@ -84,6 +89,7 @@ async def apply(
     await run.all([step for step in steps if step.tears])
     run.settle_outputs()
     run.settle_doubts(state)
+    run.settle_notes()
     return run.outcome
 
 
@@ -202,6 +208,7 @@ class _Run:
             else [_unwritten(error, work.id if work else None)]
         )
         self.outcome.failed.append(step)
+        self.outcome.begun += step.verb == "create" and work is not None and work.id is not None
         self.broken[step.name] = step.address
         self.outcome.unknown += [step] if unknown else []
         exit = error.exit if isinstance(error, StackError) else Exit.ERROR
@@ -286,6 +293,18 @@ class _Run:
             except OSError as trouble:
                 self.outcome.halted = self.outcome.halted or trouble
             self.outcome.state = replace(self.outcome.state, outputs=outputs)
+
+    def settle_notes(self) -> None:
+        """What is still awaited, now that ids are known."""
+        stays = [change.address for change in self.plan.changes if change.address in self.known]
+        told = {
+            address: self.kinds[address.kind].awaiting(
+                {**self.found.get(address, {}), **self.known[address].attributes}
+            )
+            for address in stays
+            if self.known[address].id is not None
+        }
+        self.outcome.notes = tuple(awaited(told, self.plan.waiting))
 
     def settle_doubts(self, begun: State) -> None:
         """What may exist unknown from now on: a doubt ends when the address has got another object."""

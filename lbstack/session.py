@@ -253,9 +253,18 @@ def _placed(problem: Problem, graph: Graph) -> Problem:
 
 
 async def make_plan(
-    settings: Settings, graph: Graph, state: State, wire: ApiWire, progress: Progress = no_progress
+    settings: Settings,
+    graph: Graph,
+    state: State,
+    wire: ApiWire,
+    progress: Progress = no_progress,
+    *,
+    refuse: bool = True,
 ) -> tuple[Plan, State]:
-    """Stations 3 and 4: the plan, and the state it was made from."""
+    """Stations 3 and 4: the plan, and the state it was made from.
+
+    A plan that cannot be carried out is refused; who only wants to know what is there says not to.
+    """
     from lbstack.kinds import KINDS
     from lbstack.plan.planner import plan
     from lbstack.plan.targets import require_known
@@ -280,6 +289,8 @@ async def make_plan(
         moves=moves,
         imports=imports,
     )
+    if refuse and made.problems:
+        raise ConfigError(list(made.problems))
     return made, bound(replace(known, organization=state.organization), made.imports)
 
 

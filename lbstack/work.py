@@ -178,7 +178,7 @@ class StepWork:
         entry = self._run.state.resources.get(self.address)
         if entry is None:
             return
-        if self._step.verb == "destroy":
+        if self._step.deposed:
             left = tuple(item for item in entry.deposed if item.id != self._step.id)
             remains = replace(entry, deposed=left)
         else:

@@ -94,10 +94,10 @@ class World:
 
         return self.wired(run)
 
-    def plan(self, **more: Any) -> Plan:
+    def plan(self, refuse: bool = True, **more: Any) -> Plan:
         settings = self.settings(**more)
         graph = load_graph(settings)
-        return self.wired(lambda wire: make_plan(settings, graph, self.state, wire))[0]
+        return self.wired(lambda wire: make_plan(settings, graph, self.state, wire, refuse=refuse))[0]
 
     def apply(self, plan: Plan | None = None, **more: Any) -> Outcome:
         plan = plan or self.plan(**more)

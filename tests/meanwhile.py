@@ -116,6 +116,11 @@ def later(world: World, seconds: float) -> None:
     journal.close()
 
 
+def _lose_integration(world: World, id: str) -> None:
+    """The service loses an integration, which no request can do."""
+    assert world.workspace.run("DELETE FROM iam_integrations WHERE id = ?", [id])
+
+
 def _rest(world: World, what: dict[str, Any]) -> None:
     """A REST call: {method, path, body}."""
     world.wired(lambda wire: wire.rest(what["method"], what["path"], what.get("body")))
@@ -132,4 +137,5 @@ EVENTS = {
     "rest": _rest,
     "invite": _invite,
     "later": later,
+    "lose_integration": _lose_integration,
 }

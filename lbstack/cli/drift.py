@@ -34,7 +34,7 @@ def command(settings: Settings, as_json: bool, no_color: bool) -> int:
     async def work() -> Plan:
         with refresh_bar() as show:
             async with open_wire(settings) as wire:
-                return (await make_plan(settings, graph, state, wire, show))[0]
+                return (await make_plan(settings, graph, state, wire, show, refuse=False))[0]
 
     plan = asyncio.run(work())
     if as_json:

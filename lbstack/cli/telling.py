@@ -81,6 +81,7 @@ class Teller:
                 failed=[str(s.address) for s in outcome.failed],
                 unknown=[str(s.address) for s in outcome.unknown],
                 skipped=[str(s.address) for s in outcome.skipped],
+                notes=list(outcome.notes),
             )
             return
         outputs_lines: list[Line] = [
@@ -90,7 +91,7 @@ class Teller:
             self._write([("", "plain"), ("Outputs:", "bold"), ("", "plain"), *outputs_lines, ("", "plain")])
         else:
             self._write([("", "plain")])
-        self._write(lines)
+        self._write([*note_lines(outcome.notes), *lines])
 
     def _write(self, lines: Any) -> None:
         # The state path never depends on whether anybody still reads (``lbstack apply | head``).

@@ -202,7 +202,7 @@ class Kind:
         raise NotImplementedError
 
     async def delete(self, work: Work, id: str, have: Fields) -> None:
-        """Retire it. `NotFound` means that somebody else did."""
+        """Retire it, where it is `deletable`. `NotFound` means that somebody else did."""
         raise NotImplementedError
 
 

@@ -150,6 +150,8 @@ class Integration(Kind):
         work.made(made["id"], **{name: value for name, value in want.items() if name != "valid"}, **given)
         if want.get("valid"):
             await _validate(work, made["id"], {**want, **given})
+        if phrase := self.awaiting({**want, **given}):
+            work.say(f"awaiting {phrase}")
         return given
 
     async def update(self, work: Work, id: str, have: Fields, want: Fields, changed: set[str]) -> Fields:
@@ -163,10 +165,6 @@ class Integration(Kind):
         if want.get("valid") and changed - {"name"}:
             await _validate(work, id, now)
         return {}
-
-    async def delete(self, work: Work, id: str, have: Fields) -> None:
-        # Only what another provider's integration replaced comes here.
-        work.say(f"{id} is forgotten: {self.kept}")
 
 
 def _data(provider: str, fields: Fields) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from lbstack.errors import Problem
 from lbstack.values import Address, Source
 
 
@@ -66,7 +67,8 @@ class FieldChange:
 class Change:
     """One resource's part of the plan. `before` and `after` are whole; `fields` is what differs.
 
-    With `importing`, an existing object comes under this address. `needs` are the addresses it
+    With `importing`, an existing object comes under this address. Where a replacement `forgets`, the old
+    object stays in the workspace, for nothing can destroy it. `needs` are the addresses it
     will depend on, `needed` those it depended on when last applied.
     """
 
@@ -84,7 +86,13 @@ class Change:
     contents: int = 0
     protected: bool = False
     importing: bool = False
+    forgets: bool = False
     source: Source | None = None
+
+    @property
+    def symbol(self) -> str:
+        """The sign that a plan shows before it."""
+        return "+/." if self.forgets else SYMBOLS[self.action]
 
     @property
     def changed(self) -> set[str]:
@@ -103,12 +111,13 @@ class OutputChange:
 
 @dataclass(frozen=True, slots=True)
 class Deposed:
-    """An object that was replaced and is not yet destroyed."""
+    """An object that was replaced and is not yet destroyed, or forgotten where nothing can destroy it."""
 
     address: Address
     id: str
     attributes: Mapping[str, Any]
     needs: tuple[Address, ...] = ()
+    forgets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +133,11 @@ class Pins:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole plan. `names` tells ids that state knows by their addresses, for readers."""
+    """The whole plan. `names` tells ids that state knows by their addresses, for readers.
+
+    `waiting` is who will follow when what an address awaits is there. With `problems` it is refused: it
+    tells what is, and cannot be carried out.
+    """
 
     stack: str
     pins: Pins
@@ -138,6 +151,8 @@ class Plan:
     imports: tuple[tuple[Address, str], ...] = ()
     output_wants: Mapping[str, Any] = field(default_factory=dict)
     destroy: bool = False
+    waiting: Mapping[Address, tuple[Address, ...]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
 
     @property
     def actions(self) -> tuple[Change, ...]:
@@ -150,13 +165,15 @@ class Plan:
         return not (self.actions or self.outputs or self.deposed)
 
     def counts(self) -> dict[str, int]:
-        """How many are to import, add, change, destroy and forget; a replacement adds and destroys."""
+        """How many are to import, add, change, destroy and forget; a replacement adds and destroys, or
+        adds and forgets."""
         tally = dict.fromkeys(("import", "add", "change", "destroy", "forget"), 0)
         for change in self.changes:
-            for part in COUNTED.get(change.action, ()):
+            for part in ("add", "forget") if change.forgets else COUNTED.get(change.action, ()):
                 tally[part] += 1
             tally["import"] += change.importing
-        tally["destroy"] += len(self.deposed)
+        for old in self.deposed:
+            tally["forget" if old.forgets else "destroy"] += 1
         return tally
 
 

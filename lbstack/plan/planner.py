@@ -18,6 +18,7 @@ from lbstack.kinds.fields import RefTo
 from lbstack.live import Snapshot
 from lbstack.plan.changes import ABSENT, Action, Change, Deposed, FieldChange, OutputChange, Pins, Plan
 from lbstack.plan.diff import differences
+from lbstack.plan.notes import awaited
 from lbstack.plan.remembered import CHANGED, GONE, comparable, drift, shaped, unfinished
 from lbstack.plan.targets import limited
 from lbstack.stack.model import Resource
@@ -48,8 +49,8 @@ def plan(
     for address in gone:
         with shaped(address):
             making.retire(address, state.resources[address])
-    if making.problems:
-        raise ConfigError(making.problems)
+    if making.unread:
+        raise ConfigError(making.unread)
     wants = {} if destroy else {name: output.value for name, output in graph.stack.outputs.items()}
     pins = Pins(snapshot.organization, state.endpoint, state.lineage, state.serial, graph.stack.digest)
     whole = Plan(
@@ -58,12 +59,14 @@ def plan(
         changes=tuple(making.changes),
         outputs=tuple(_outputs(making, wants)),
         deposed=tuple(
-            Deposed(address, old.id, old.attributes, old.needs)
+            Deposed(address, old.id, old.attributes, old.needs, not kinds[address.kind].deletable)
             for address, entry in state.resources.items()
             for old in entry.deposed
         ),
         drift=tuple(drift(state, snapshot, kinds)),
         notes=tuple(making.notes()),
+        waiting={awaited: tuple(waiters) for awaited, waiters in making.waiting.items()},
+        problems=tuple(making.problems),
         names=state.addresses(),
         moves=moves,
         imports=imports,
@@ -86,6 +89,7 @@ class _Making:
     after: dict[Address, Fields] = field(default_factory=dict)
     waiting: dict[Address, dict[Address, None]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    unread: list[Problem] = field(default_factory=list)
 
     def consider(self, resource: Resource) -> None:
         """Plan one resource of the stack; everything it needs has been planned."""
@@ -94,7 +98,7 @@ class _Making:
         live = self.snapshot.resources.get(address) if entry.id else None
         if address in self.importing and live is None:
             what = f"{entry.id} is no {address.kind} in this workspace"
-            self.problems.append(Problem(what, "mend the id", self._named_at(address)))
+            self.problems.append(Problem(what, "mend the id", self._named_at(address), address))
         elif self._unread(address, entry):
             return
         # What creation did not finish is not left to others yet.
@@ -123,7 +127,7 @@ class _Making:
         unread = entry.id is not None and address not in self.snapshot.resources
         if unread:
             what = f"{address} ({entry.id}) was not read, so nothing is known of it"
-            self.problems.append(Problem(what, "plan again", address=address))
+            self.unread.append(Problem(what, "plan again", address=address))
         return unread
 
     def _managed(self, resource: Resource, ignored: Iterable[str]) -> Fields:
@@ -150,8 +154,9 @@ class _Making:
         if entry.id and not kind.deletable:
             self.problems.append(
                 Problem(
-                    f"{address} ({entry.id}) is gone from the workspace and is never made anew by itself",
-                    f"{kind.kept} To make another, remove it from state: lbstack state rm {address}",
+                    f"{address} ({entry.id}) is gone from the workspace, and another is not made by itself",
+                    f"to make another, forget this one first: state rm {address}, with the stack and the "
+                    "options that you plan with",
                     resource.source,
                     address,
                 )
@@ -175,6 +180,7 @@ class _Making:
         fields = differences(kind, bound, have, used=live.contents > 0)
         fields += unfinished(kind, entry, bound, fields)
         replaced = any(line.replaces for line in fields)
+        forgets = replaced and not kind.deletable
         action = Action.REPLACE if replaced else Action.UPDATE if fields else Action.NOOP
         sets = kind.sets(bound)
         kept = {name: live.attributes.get(name) for name in sets}
@@ -184,7 +190,7 @@ class _Making:
         return Change(
             address,
             action,
-            _reason(kind, fields, live, entry),
+            _reason(kind, fields, live, entry) if not forgets else kind.kept,
             live.id,
             before={**live.attributes, **have},
             after={**{k: v for k, v in have.items() if k in bound}, **kept, **bound, "id": id},
@@ -196,6 +202,7 @@ class _Making:
             contents=live.contents,
             protected=_protected(resource, entry),
             importing=address in self.importing,
+            forgets=forgets,
             source=resource.source,
         )
 
@@ -212,7 +219,7 @@ class _Making:
         if self._unread(address, entry):
             return
         forget = not kind.deletable or live is None or not self._destroys(address)
-        reason = kind.kept if not kind.deletable else GONE if live is None else ""
+        reason = GONE if live is None else kind.kept if not kind.deletable else ""
         self.changes.append(
             Change(
                 address,
@@ -255,22 +262,8 @@ class _Making:
         return self._bind(Address("output", ""), value)
 
     def notes(self) -> Iterable[str]:
-        """What is awaited, with who waits for it: one line for all that await the same."""
-        by_phrase: dict[tuple[str, str], list[str]] = {}
-        for address in self.graph.order:
-            phrase = self._awaits(address) if address in self.after else None
-            if phrase:
-                waiters = _some([str(waiter) for waiter in self.waiting.get(address, {})])
-                follow = f" {waiters} will follow then." if waiters else ""
-                by_phrase.setdefault((phrase, follow), []).append(str(address))
-        for (phrase, follow), names in by_phrase.items():
-            yield f"{_some(names)} {'is' if len(names) == 1 else 'are'} awaiting {phrase}{follow}"
-
-
-def _some(names: list[str], most: int = 5) -> str:
-    """The names, or the first few and how many more."""
-    more = len(names) - most
-    return ", ".join(names) if more <= 0 else f"{', '.join(names[:most])} and {more} more"
+        phrases = {address: self._awaits(address) for address in self.graph.order if address in self.after}
+        return awaited(phrases, self.waiting)
 
 
 def _protected(resource: Resource, entry: Entry) -> bool:

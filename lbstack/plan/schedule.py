@@ -35,6 +35,11 @@ class Step:
     after: tuple[str, ...] = ()
 
     @property
+    def deposed(self) -> bool:
+        """Whether it is about an object that was replaced, not about what its address now stands for."""
+        return self.tears and (self.change is None or self.change.action is Action.REPLACE)
+
+    @property
     def tears(self) -> bool:
         """Whether it belongs to the second half."""
         return self.verb in ("delete", "forget", "destroy")
@@ -101,14 +106,15 @@ def _retiring(plan: Plan) -> Iterator[Step]:
         if change.action in TEARS:
             yield Step(
                 _tear_name(change.address),
-                TEARS[change.action],
+                "forget" if change.forgets else TEARS[change.action],
                 change.address,
                 change,
                 change.id,
                 change.before or {},
             )
     for old in plan.deposed:
-        yield Step(f"destroy {old.address} {old.id}", "destroy", old.address, None, old.id, old.attributes)
+        verb = "forget" if old.forgets else "destroy"
+        yield Step(f"destroy {old.address} {old.id}", verb, old.address, None, old.id, old.attributes)
 
 
 def _waits(plan: Plan, retiring: list[Step]) -> dict[str, dict[str, bool]]:

@@ -42,6 +42,7 @@ def limited(whole: Plan, targets: set[Address]) -> Plan:
         deposed=tuple(item for item in whole.deposed if item.address in keep),
         drift=tuple(change for change in whole.drift if change.address in keep),
         imports=tuple(item for item in whole.imports if item[0] in keep),
+        problems=tuple(problem for problem in whole.problems if problem.address in keep),
         outputs=(),
         output_wants={},
     )

@@ -57,7 +57,7 @@ def _change(change: Change) -> dict[str, Any]:
         "name": change.address.key,
         "id": change.id,
         "change": {
-            "actions": ACTIONS[change.action],
+            "actions": ["create", "forget"] if change.forgets else ACTIONS[change.action],
             "before": plain(change.before),
             "after": plain(change.after),
             "after_unknown": unknowns(change.after) or {},

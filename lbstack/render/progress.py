@@ -87,7 +87,7 @@ def event_lines(event: Event) -> Iterator[Line]:
     """One event of an apply, as lines."""
     doing, noun, style = VERBS[event.step.verb]
     name = safe(str(event.step.address))
-    if event.step.verb == "destroy":
+    if event.step.deposed:
         name += " (deposed)"
     known = f" [id={safe(event.id)}]" if event.id else ""
     if event.type == "start":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from lbstack.plan.changes import ABSENT, SYMBOLS, Action, Change, FieldChange, Plan
+from lbstack.plan.changes import ABSENT, Action, Change, FieldChange, Plan
 from lbstack.render.words import NO_CHANGES, Plain, key, path, quoted, safe, summary, value
 from lbstack.values import Address
 
@@ -27,6 +27,7 @@ HEADINGS = {
     Action.DELETE: "will be destroyed",
     Action.FORGET: "will be forgotten",
 }
+FORGETS = "must be replaced; the old one will be forgotten"
 
 IMPORTED = {
     Action.NOOP: "will be imported",
@@ -49,7 +50,9 @@ def plan_lines(plan: Plan) -> Iterator[Line]:
         yield from change_lines(change, plan.names)
         yield ("", "plain")
     for item in plan.deposed:
-        yield (f"  - {safe(str(item.address))} (deposed object {safe(item.id)}) will be destroyed", "destroy")
+        name = f"{safe(str(item.address))} (deposed object {safe(item.id)})"
+        end = (f"  . {name} will be forgotten", "forget")
+        yield end if item.forgets else (f"  - {name} will be destroyed", "destroy")
         yield ("", "plain")
     if plan.outputs:
         yield ("Changes to Outputs:", "bold")
@@ -73,8 +76,10 @@ def change_lines(change: Change, names: Mapping[str, Address]) -> Iterator[Line]
     """One resource: a heading, why, and a line for each value that differs."""
     style = STYLES[change.action]
     heading = HEADINGS[change.action] if not change.importing else IMPORTED[change.action]
+    if change.forgets:
+        style, heading = "change", "will be imported; it " + FORGETS if change.importing else FORGETS
     why = f"  # {safe(change.reason)}" if change.reason else ""
-    yield (f"  {SYMBOLS[change.action]} {safe(str(change.address))} {heading}{why}", style)
+    yield (f"  {change.symbol} {safe(str(change.address))} {heading}{why}", style)
     if change.action is Action.CREATE:
         shown = {n: v for n, v in (change.after or {}).items() if v not in (None, {}, []) and n[0] != "_"}
         yield from attributes(shown, names, "+", 6)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 from lbstack.render.words import NO_CHANGES
 from tests.cli.conftest import Cli
@@ -28,7 +30,8 @@ def put_role(cli: Cli, external_id: str) -> None:
 
 def test_two_phases(cli: Cli) -> None:
     cli.write(STACK)
-    assert cli("apply", "--sandbox", "--auto-approve").returncode == 0
+    first = cli("apply", "--sandbox", "--auto-approve")
+    assert first.returncode == 0
     waiting = cli("plan", "--sandbox", "--detailed-exitcode")
     assert waiting.returncode == 0
     assert waiting.stdout.startswith(
@@ -37,6 +40,11 @@ def test_two_phases(cli: Cli) -> None:
     assert waiting.stdout.endswith(NO_CHANGES + "\n")
     external_id = cli("output", ".", "external_id", "--raw", "--sandbox").stdout.strip()
     assert external_id in waiting.stdout
+    # The apply itself says what to do next, with the id, so that nothing need be looked up.
+    assert first.stdout.split("\nOutputs:")[0].count(f"with external id {external_id}") == 1
+    *_, note, blank, last = first.stdout.splitlines()
+    assert (note, blank) == (waiting.stdout.splitlines()[0], "")
+    assert last == "Apply complete! Resources: 2 added, 0 changed, 0 destroyed."
 
     done = cli("sandbox", "aws", "put-bucket", "teeth", "--cors", "https://app.labelbox.com")
     assert (done.returncode, done.stderr) == (0, "")
@@ -54,6 +62,23 @@ def test_two_phases(cli: Cli) -> None:
     assert [role["arn"] for role in world["roles"]] == [ARN]
     forgotten = cli("destroy", *WITH_ROLE, "--auto-approve")
     assert forgotten.stdout.endswith("Resources: 0 added, 0 changed, 1 destroyed, 1 forgotten.\n")
+
+
+def test_drift_tells_of_an_integration_that_is_gone(cli: Cli) -> None:
+    cli.write(STACK)
+    assert cli("apply", "--sandbox", "--auto-approve").returncode == 0
+    with closing(sqlite3.connect(cli.folder / ".lbstack" / "sandbox.db")) as database, database:
+        assert database.execute("DELETE FROM iam_integrations").rowcount == 1
+    drift = cli("drift", "--sandbox")
+    assert (drift.returncode, drift.stderr) == (2, "")
+    assert "- integration.bucket was deleted" in drift.stdout
+    plan = cli("plan", "--sandbox")
+    assert (plan.returncode, plan.stdout) == (1, "")
+    assert plan.stderr.count("integration.bucket") == 2  # the one problem, and its cure
+    assert cli("plan", "--sandbox", "--target", "dataset.teeth").returncode == 1  # it needs the integration
+    assert cli("state", "rm", "integration.bucket", "--sandbox").returncode == 0
+    again = cli("apply", "--sandbox", "--auto-approve")
+    assert "Resources: 1 added" in again.stdout, again.stdout + again.stderr
 
 
 def test_reset_empties_the_sandbox_and_its_states(cli: Cli) -> None:
