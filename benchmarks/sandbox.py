@@ -58,7 +58,7 @@ if table == "datasets":
             for n in range(count)]
 else:
     sql = ("INSERT INTO data_rows (id, organizationId, createdById, datasetId, globalKey, rowData, createdAt,"
-           " updatedAt) VALUES (?,?,?,?,?,?,?,?)")
+           " updatedAt, mediaAttributes) VALUES (?,?,?,?,?,?,?,?,'{}')")
     rows = [(store.mint.cuid(), row["organizationId"], row["createdById"], dataset, f"key-{n}",
              f"https://a.example/{n}.jpg", now, now) for n in range(count)]
 with store.transaction():
