@@ -28,7 +28,7 @@ ADD_LABEL = """mutation($label: String!, $project: ID!, $row: ID!) {
 
 def happen(world: World, event: Any) -> None:
     """Let one event happen."""
-    event = json.loads(bound_ids(world, json.dumps(event)))
+    event = json.loads(_features(world, bound_ids(world, json.dumps(event))))
     if isinstance(event, str):
         world.graphql(event)
         return
@@ -49,6 +49,15 @@ def named(world: World, text: str) -> str:
         return str(world.graphql(document, name=match[1])["datasets"][0]["id"])
 
     return re.sub(r"<the dataset ([^<>]+)>", find, text)
+
+
+def _features(world: World, text: str) -> str:
+    """Text in which ``<the feature NAME>`` stands for the id of the root feature of that name."""
+    if "<the feature " not in text:
+        return text
+    nodes = world.graphql("{ rootSchemaNodes(first: 100) { nodes { name normalized } } }")["rootSchemaNodes"]
+    ids = {node["name"]: node["normalized"]["featureSchemaId"] for node in nodes["nodes"]}
+    return re.sub(r"<the feature ([^<>]+)>", lambda match: str(ids[match[1]]), text)
 
 
 def _id(world: World, text: str) -> str:

@@ -15,6 +15,7 @@ LEFT = """query {
   datasets(where: {deleted: false}, first: 100) { id }
   projects(where: {deleted: false}, first: 100) { id }
   ontologies(first: 100) { nodes { id } }
+  rootSchemaNodes(first: 100) { nodes { id } }
   users(first: 100) { email }
   organization { webhooks(first: 100) { status } invites(first: 100) { nodes { id } } }
 }"""

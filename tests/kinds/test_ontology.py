@@ -132,6 +132,24 @@ def test_it_is_deleted_and_refused_while_a_project_uses_it(world: World) -> None
     assert not world.state.resources
 
 
+ROOTS = "{ rootSchemaNodes(first: 100) { nodes { name } } }"
+
+
+def test_its_features_go_with_it_unless_others_use_them(world: World) -> None:
+    apply(world, tools=[DAMAGE, TOOTH], classifications=[DAMAGED])
+    shared = json.dumps({"tools": [live(world)["tools"][1]], "classifications": []})
+    document = 'mutation($n: String!) { upsertOntology(data: {name: "Theirs", normalized: $n}) { id } }'
+    world.graphql(document, n=shared)
+    apply(world, tools=[TOOTH], classifications=[DAMAGED])  # what an edit removes goes, too
+    assert sorted(node["name"] for node in world.graphql(ROOTS)["rootSchemaNodes"]["nodes"]) == [
+        "Damaged?",
+        "Tooth",
+    ]
+    world.write("stack: test\n")
+    assert not world.apply().failed
+    assert world.graphql(ROOTS)["rootSchemaNodes"]["nodes"] == [{"name": "Tooth"}]
+
+
 # -- edits ---------------------------------------------------------------------------------------------
 
 

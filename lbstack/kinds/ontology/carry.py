@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lbstack.errors import ServiceError
+from lbstack.errors import NotExecuted, NotFound, ServiceError
 from lbstack.kinds.contract import Work
 from lbstack.kinds.ontology.edit import Add, Change, Edit, Move, Remove, content
 from lbstack.kinds.ontology.tree import Tree
@@ -103,7 +103,21 @@ async def _remove(work: Work, id: str, edit: Remove) -> None:
     """The service archives a feature that has labels and deletes one that has none (API reference 3.3)."""
     answer = await work.wire.rest("DELETE", path_of("ontologies", id, "feature-schemas", edit.id))
     kept = isinstance(answer, dict) and answer.get("archived")
+    if not kept:
+        await drop_unused(work, edit.id)
     work.say(f"archived {edit.key}: it has labels" if kept else f"deleted {edit.key}")
+
+
+async def drop_unused(work: Work, feature: str) -> None:
+    """Delete a feature that an ontology held, unless others hold it or labels use it.
+
+    Which of them do is the service's to judge: it refuses then, and the feature is left (API reference 5.3).
+    """
+    try:
+        await work.wire.rest("DELETE", path_of("feature-schemas", feature))
+    except (NotFound, NotExecuted) as refusal:
+        if not refusal.code.startswith("4"):
+            raise
 
 
 async def _tell_dropped(work: Work, id: str, dropped: Sequence[tuple[str, str]]) -> None:

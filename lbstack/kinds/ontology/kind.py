@@ -2,7 +2,8 @@
 
 API reference 1.4 and 5.3 (operations), 3 (the JSON), 6.2 (deletion), 6.3 (what may change). Feature
 schemas are shared by ontologies: a change in place reaches all that hold the feature, also those that
-lbstack does not manage (3.1). A feature that was made and could not be placed stays behind unused.
+lbstack does not manage (3.1). A feature leaves the workspace with the last ontology that held it, unless
+labels use it; one that was made and could not be placed stays behind unused.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Reply, Tracked, Work
-from lbstack.kinds.ontology.carry import carry_out, document, path_of
+from lbstack.kinds.ontology.carry import carry_out, document, drop_unused, path_of
 from lbstack.kinds.ontology.edit import adds_something, archived, edits
 from lbstack.kinds.ontology.spec import OntologySpec, ends, raw, renames
 from lbstack.kinds.ontology.tree import Tree, ordered, pair, told, wished
@@ -95,7 +96,10 @@ class Ontology(Kind):
         return {}
 
     async def delete(self, work: Work, id: str, have: Fields) -> None:
+        view = (await work.wire.rest("GET", path_of("ontologies", id)))["featureSchemaNodes"]
         await work.wire.rest("DELETE", path_of("ontologies", id))
+        for feature in [str(node["featureSchemaId"]) for nodes in view.values() for node in nodes or []]:
+            await drop_unused(work, feature)
 
 
 async def _edit(
