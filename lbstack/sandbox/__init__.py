@@ -10,6 +10,14 @@ The line is *HTTP → schema → kind → store*:
 ``store``       SQLite: transactions, and the ledger of every mutation that was carried out
 ``seed``        what a fresh workspace holds
 ``world``       what happens to a workspace without the API: invites are accepted, keys are made
+``jobs``        what a request leaves for later: rows, carried out in the transaction that removes them
+``files``       uploads, and what imports and exports leave behind
+``workflow``    which data rows a project holds, and where each stands in its queues
 ``deliveries``  what webhooks hear of, really sent
+``conditions``  limits, lags and weather of one running sandbox
+``faults/``     how it misbehaves when told, and the port on which it is told
 ``server``      the same application on a loopback port
+
+Kinds whose rules fill more than a file have a folder beside: ``ontologies/``, ``rows/``, ``annotations/``,
+``exports/``.
 """
