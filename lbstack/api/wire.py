@@ -19,6 +19,7 @@ from gql.transport.exceptions import TransportConnectionFailed, TransportProtoco
 from gql.transport.httpx import HTTPXAsyncTransport
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
+from lbstack.api.clock import ServiceClock
 from lbstack.api.outcomes import Throttled, Transient, of_errors, of_mutation, of_rest
 from lbstack.errors import NotExecuted, OutcomeUnknown, ServiceError
 from lbstack.version import __version__
@@ -71,6 +72,7 @@ class ApiWire:
 
     def __init__(self, endpoint: str, key: str, *, app: Any = None, connections: int = 10) -> None:
         self.requests = 0
+        self._clock = ServiceClock()
         self._rest = endpoint.removesuffix("/graphql").removesuffix("/") + "/api/v1"
         options: dict[str, Any] = {
             "headers": {
@@ -80,7 +82,7 @@ class ApiWire:
             },
             "timeout": TIMEOUT,
             "follow_redirects": False,
-            "event_hooks": {"response": [_refuse_status]},
+            "event_hooks": {"response": [self._hear, _refuse_status]},
         }
         if app is not None:
             options["transport"] = httpx2.ASGITransport(app=app)
@@ -99,6 +101,13 @@ class ApiWire:
     async def __aexit__(self, *_: object) -> None:
         for transport in (self._transport, self._experimental):
             await cast(Any, transport).close()
+
+    def server_now(self) -> float | None:
+        """The service's time in epoch seconds; None as long as no answer has told it."""
+        return self._clock.now()
+
+    async def _hear(self, response: httpx2.Response) -> None:
+        self._clock.heard(response.headers.get("date", ""))
 
     async def read(self, document: str, variables: dict[str, Any]) -> Answer:
         """Send a query; errors inside the answer are the caller's to judge. Transient trouble is retried."""
