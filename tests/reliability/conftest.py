@@ -44,6 +44,13 @@ def report(request: pytest.FixtureRequest, record_property: Callable[[str, objec
     return tell
 
 
+@pytest.fixture
+def seeds(request: pytest.FixtureRequest) -> Callable[[int], list[int]]:
+    """So many seeds, the same ones every time; or the one that was given with --seed."""
+    given = request.config.getoption("--seed")
+    return lambda count: list(range(count)) if given is None else [given]
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     lines = [
         value

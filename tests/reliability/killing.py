@@ -1,0 +1,101 @@
+"""Kill a command at the n-th call it makes of the system, from outside: strace's injection.
+
+The kill comes on entry of the call, so what the call would have done is not done. Counted are calls
+that touch the folder of the state, or the network; those of a run that nobody disturbs say which there are.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.reliability.bench import Bench
+from tests.reliability.nursery import Child
+
+STRACE = shutil.which("strace")
+
+CALLS = (
+    "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,ftruncate,"
+    "fallocate,flock,fcntl,connect,sendto,sendmsg,recvfrom,recvmsg"
+)
+"""What touches the state, the lock, the journal and the sockets."""
+
+_LINE = re.compile(r"(\d+) +(\w+)\((.*)")
+_PATIENCE = 20.0
+
+
+@dataclass(frozen=True, order=True)
+class Point:
+    """The n-th `call` that a thread of the command makes."""
+
+    call: str
+    n: int
+
+
+def traced(bench: Bench, words: Sequence[str], inject: str = "") -> tuple[Child, Path]:
+    """Carry a command out under strace; returns the ended child and the file with its calls."""
+    assert STRACE
+    child = bench.start(*words, held=True)
+    log = bench.nursery.folder / "calls"
+    command = [STRACE, "-f", "-y", "-qq", "-o", str(log), "-e", f"trace={CALLS}", "-p", str(child.pid)]
+    tracer = subprocess.Popen([*command, *(["-e", f"inject={inject}"] if inject else [])])
+    try:
+        _until_traced(child.pid)
+        os.kill(child.pid, signal.SIGCONT)
+        child.wait()
+    finally:
+        if child.code is None:
+            os.kill(child.pid, signal.SIGKILL)
+            child.wait()
+        tracer.wait(_PATIENCE)
+    return child, log
+
+
+def _until_traced(pid: int) -> None:
+    ends = time.monotonic() + _PATIENCE
+    while "TracerPid:\t0\n" in Path(f"/proc/{pid}/status").read_text():
+        assert time.monotonic() < ends, "strace does not take hold of the command"
+        time.sleep(0.002)
+
+
+def points(bench: Bench, log: Path) -> list[Point]:
+    """The calls in a trace that touch the state or the network, in the order they were made."""
+    counted: Counter[tuple[str, str]] = Counter()
+    found: dict[Point, None] = {}
+    for line in log.read_text(errors="replace").splitlines():
+        match = _LINE.match(line)
+        if match is None or "resumed>" in line:
+            continue
+        thread, call, rest = match.groups()
+        counted[thread, call] += 1
+        if _touches(rest, str(bench.folder)):
+            found[Point(call, counted[thread, call])] = None
+    return list(found)
+
+
+def _touches(rest: str, folder: str) -> bool:
+    """Whether a call is about a file of the folder or a socket, by what it is told."""
+    given = rest.replace(f"AT_FDCWD<{folder}>", "")
+    return folder in given or "<socket:" in given or "<TCP" in given or "AF_INET" in given
+
+
+def kill_at(bench: Bench, words: Sequence[str], point: Point) -> bool:
+    """Carry a command out as far as a point; says whether it got there (the calls of two runs differ)."""
+    child, _ = traced(bench, words, f"{point.call}:signal=KILL:when={point.n}")
+    assert child.code in (0, -signal.SIGKILL, *range(1, 8)), child.result()
+    return child.code == -signal.SIGKILL
+
+
+def spread(found: Sequence[Point], most: int) -> list[Point]:
+    """So many of the points, evenly from the first to the last."""
+    if len(found) <= most:
+        return list(found)
+    return [found[round(i * (len(found) - 1) / (most - 1))] for i in range(most)]
