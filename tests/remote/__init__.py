@@ -1,0 +1,1 @@
+"""State that lies elsewhere: in buckets and behind forges that misbehave as told."""
