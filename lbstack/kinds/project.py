@@ -52,7 +52,7 @@ DELETE = """mutation DeleteProject($id: ID!) {
   updateProject(where: {id: $id}, data: {deleted: true}) { id }
 }"""
 FIND_EDITOR = """query FindEditor($id: ID!, $name: String!) {
-  project(where: {id: $id}) { id labelingFrontend { id } }
+  project(where: {id: $id}) { id labelingFrontend { id } labelingFrontendOptions(skip: 0, first: 1) { id } }
   labelingFrontends(where: {AND: [{name: $name}, {deleted: false}]}, skip: 0, first: 100) { id }
 }"""
 CONNECT_EDITOR = """mutation ConnectEditor($id: ID!, $editor: ID!) {
@@ -283,11 +283,13 @@ async def _set_ontology(work: Work, id: str, ontology: str | None) -> None:
         await work.wire.mutate(DISCONNECT_ONTOLOGY, id=id)
         return
     found = await work.wire.query(FIND_EDITOR, id=id, name=EDITOR)
-    if found["project"]["labelingFrontend"] is None:
+    editor = (found["project"]["labelingFrontend"] or {}).get("id")
+    if editor is None:
         if not found["labelingFrontends"]:
             raise ServiceError(f"the workspace has no labeling front end named {EDITOR}", "editor")
         editor = found["labelingFrontends"][0]["id"]
         await work.wire.mutate(CONNECT_EDITOR, id=id, editor=editor)
+    if not found["project"]["labelingFrontendOptions"]:  # or an apply was cut off between the two
         await work.wire.mutate(SET_UP_EDITOR, id=id, editor=editor, options=NO_FEATURES)
     await work.wire.mutate(CONNECT_ONTOLOGY, id=id, ontology=ontology)
 

@@ -57,3 +57,4 @@ def test_a_project_whose_editor_was_half_set_up_is_finished(world: World) -> Non
     assert change.changed == {"ontology", "review"}
     assert not world.apply().failed
     assert world.plan().empty
+    assert world.workspace.value("SELECT count(*) FROM labeling_frontend_options") == 1
