@@ -11,8 +11,8 @@ Data runs along one line, and the folders are named after its stations::
 with `state/` beside it (what is remembered), `kinds/` (what can be managed, one file a kind),
 `render/` (one plan, many faces), `api/` (the wire) and `sandbox/` (the other side of the wire).
 
-The import rule, held by ``tests/test_house.py``: along ``values, errors, kinds, stack, graph,
-state, live, plan, render, work, apply, session, cli`` nothing imports to its right; `api` imports only
-`values` and `errors`; `sandbox` imports nothing of lbstack. No kind is named outside `kinds/` and
-`sandbox/`. ``__init__`` files hold a docstring; `kinds` also its registry.
+The import rule, held by ``tests/test_house.py``: along ``redaction, values, errors, kinds,
+stack, graph, state, live, plan, render, work, apply, session, cli`` nothing imports to its right; `api`
+imports only `redaction`, `values` and `errors`; `sandbox` imports nothing of lbstack. No kind is named
+outside `kinds/` and `sandbox/`. ``__init__`` files hold a docstring; `kinds` also its registry.
 """

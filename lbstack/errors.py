@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from lbstack.values import Address, Source, redacted
+from lbstack.redaction import redacted
+from lbstack.values import Address, Source
 
 
 class Exit(IntEnum):

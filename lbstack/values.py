@@ -1,12 +1,15 @@
 """The nouns every station shares: addresses, references, unknowns, secrets, positions.
 
-Nothing here acts and nothing here imports the rest of lbstack.
+Nothing here acts, and nothing here imports the rest of lbstack but the list of what is secret.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from lbstack.redaction import HIDDEN, know
+from lbstack.redaction import redacted as redacted  # for those who speak of values anyway
 
 
 class Source(NamedTuple):
@@ -86,27 +89,7 @@ class Digest:
     hex: str
 
     def __str__(self) -> str:
-        return "(sensitive value)"
-
-
-_SECRETS: set[str] = set()
-"""Every secret of this process, so that text from outside can be cleaned of them."""
-
-SHORTEST = 4
-"""Characters from which on a secret is looked for in text; shorter ones would hit ordinary words."""
-
-
-def redacted(text: str) -> str:
-    """Text from outside, such as an error that echoes what was sent, without any known secret."""
-    for secret in sorted(_SECRETS, key=len, reverse=True):
-        if len(secret) >= SHORTEST:
-            text = text.replace(secret, "(sensitive value)")
-    return text
-
-
-def is_secret(text: str) -> bool:
-    """Whether text is, or holds, a known secret."""
-    return text in _SECRETS or redacted(text) != text
+        return HIDDEN
 
 
 class Secret:
@@ -120,14 +103,14 @@ class Secret:
     def __init__(self, value: str, variable: str | None = None) -> None:
         self._value = value
         self.variable = variable
-        _SECRETS.add(value)
+        know(value)
 
     def reveal(self) -> str:
         """The secret itself; only the wire and the digest may ask."""
         return self._value
 
     def __repr__(self) -> str:
-        return "(sensitive value)"
+        return HIDDEN
 
     __str__ = __repr__
 

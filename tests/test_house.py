@@ -15,10 +15,10 @@ from lbstack.kinds import KINDS
 
 ROOT = Path(__file__).parent.parent / "lbstack"
 LINE = [
-    "values", "errors", "kinds", "stack", "graph", "state", "live", "plan", "render", "work", "apply",
+    "redaction", "values", "errors", "kinds", "stack", "graph", "state", "live", "plan", "render", "work", "apply",
     "session", "cli",
 ]  # fmt: skip
-SIDE = {"api": {"values", "errors", "version"}, "sandbox": set()}
+SIDE = {"api": {"redaction", "values", "errors", "version"}, "sandbox": set()}
 ANYWHERE = {"version"}
 
 
@@ -151,9 +151,9 @@ OUTSIDE = {
     "gql", "graphql", "httpx", "httpx2", "starlette", "uvicorn", "yaml", "sqlite3", "click", "socket", "subprocess",
 }  # fmt: skip
 """Libraries of the edges."""
-PURE = {"values", "errors", "kinds", "graph", "live", "plan", "render", "work", "apply"}
+PURE = {"redaction", "values", "errors", "kinds", "graph", "live", "plan", "render", "work", "apply"}
 """Rooms that touch nothing outside: what they need is handed in."""
-STILL = {"values", "errors", "graph", "plan"}
+STILL = {"redaction", "values", "errors", "graph", "plan"}
 """Rooms that only compute: nothing in them waits."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from lbstack.errors import AuthError, NotExecuted, NotFound, OutcomeUnknown, ServiceError, StackError
-from lbstack.values import redacted
+from lbstack.redaction import redacted
 
 COMPLEXITY = "Query complexity limit exceeded"
 

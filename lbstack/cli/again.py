@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lbstack.redaction import is_secret
 from lbstack.session import Settings
-from lbstack.values import is_secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import errno
 import importlib
-import io
 import os
 import re
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 
 import click
 
+from lbstack.cli import sink
+from lbstack.cli.memory import forbid_dumps
 from lbstack.errors import Exit, StackError
+from lbstack.redaction import know_environment
 from lbstack.version import __version__
 
 COMMANDS = {
@@ -55,8 +58,12 @@ class LazyGroup(click.Group):
     epilog="Terraform's single-dash spelling (-auto-approve) works too.",
 )
 @click.version_option(__version__, prog_name="lbstack", message="%(prog)s %(version)s")
-def group() -> None:
+@click.pass_context
+def group(context: click.Context) -> None:
     """Infrastructure as code for Labelbox workspaces."""
+    if context.invoked_subcommand != "sandbox":  # which shows its own keys, and holds no others
+        know_environment(os.environ)
+        forbid_dumps()
 
 
 def two_dashes(arguments: Sequence[str]) -> list[str]:
@@ -67,12 +74,10 @@ def two_dashes(arguments: Sequence[str]) -> list[str]:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns its exit code. No traceback leaves this function."""
     _occupy_closed()
-    for stream in (sys.stdout, sys.stderr):  # text that an old encoding lacks must not end an apply
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    sink.install()
     try:
         result = group.main(two_dashes(arguments), prog_name="lbstack", standalone_mode=False)
-        _flush()
+        sink.finish()
         return int(result or 0)
     except StackError as error:
         report(error)
@@ -93,9 +98,12 @@ def run(arguments: Sequence[str]) -> int:
         report(StackError(f"{place}{error.strerror or type(error).__name__}", _cure(error)))
         return int(Exit.ERROR)
     except Exception as error:
-        if os.environ.get("LBSTACK_DEBUG"):
-            raise
+        if os.environ.get("LBSTACK_DEBUG"):  # frames and messages; never what their variables hold
+            traceback.print_exception(error, file=sys.stderr)
         return _internal(error)
+    finally:
+        with suppress(OSError, ValueError):
+            sink.finish()
 
 
 CURES = {
@@ -153,8 +161,3 @@ def _internal(error: BaseException) -> int:
         err=True,
     )
     return int(Exit.ERROR)
-
-
-def _flush() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
