@@ -75,10 +75,12 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns its exit code. No traceback leaves this function."""
     _occupy_closed()
     sink.install()
+    return _let_out(_carried_out(arguments))
+
+
+def _carried_out(arguments: Sequence[str]) -> int:
     try:
-        result = group.main(two_dashes(arguments), prog_name="lbstack", standalone_mode=False)
-        sink.finish()
-        return int(result or 0)
+        return int(group.main(two_dashes(arguments), prog_name="lbstack", standalone_mode=False) or 0)
     except StackError as error:
         report(error)
         return int(error.exit)
@@ -89,10 +91,7 @@ def run(arguments: Sequence[str]) -> int:
         click.echo("Interrupted.", err=True)
         return int(Exit.INTERRUPTED)
     except BrokenPipeError:
-        # The reader left (``lbstack plan | head``); the interpreter must not complain at exit.
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(Exit.ERROR)
+        return int(Exit.ERROR)  # the reader left (``lbstack plan | head``)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         report(StackError(f"{place}{error.strerror or type(error).__name__}", _cure(error)))
@@ -101,9 +100,19 @@ def run(arguments: Sequence[str]) -> int:
         if os.environ.get("LBSTACK_DEBUG"):  # frames and messages; never what their variables hold
             traceback.print_exception(error, file=sys.stderr)
         return _internal(error)
-    finally:
-        with suppress(OSError, ValueError):
-            sink.finish()
+
+
+def _let_out(code: int) -> int:
+    """Let out what is still to be printed; what nobody can take (the reader left, the disk is full) is
+    dropped, for the interpreter would complain of it and end with a code of its own."""
+    try:
+        sink.finish()
+        return code
+    except (OSError, ValueError):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return code or int(Exit.ERROR)
 
 
 CURES = {
@@ -140,7 +149,8 @@ def report(error: StackError) -> None:
 
     for problem in error.problems:
         text = safe(str(problem))
-        click.echo(text if problem.source else f"Error: {text}", err=True)
+        with suppress(OSError):
+            click.echo(text if problem.source else f"Error: {text}", err=True)
 
 
 def _internal(error: BaseException) -> int:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -177,3 +178,21 @@ def test_an_interrupt_ends_with_130_and_state_is_whole(served: Cli) -> None:
     assert again.returncode == 0, again.stderr
     assert time.monotonic() - started < 60
     assert served("plan", "--detailed-exitcode").returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+@pytest.mark.parametrize("words", [("plan",), ("apply", "--auto-approve"), ("validate", "nowhere")])
+def test_a_full_disk_behind_the_output_is_1_or_what_else_is_wrong(cli: Cli, words: tuple[str, ...]) -> None:
+    """Not the interpreter's own 120, and what was to be done is done."""
+    with Path("/dev/full").open("w") as full:
+        command = [
+            sys.executable,
+            "-m",
+            "lbstack",
+            *words,
+            *(["--sandbox"] if words[0] != "validate" else []),
+        ]
+        done = subprocess.run(command, cwd=cli.folder, env=cli.env, stdout=full, stderr=full, timeout=60)
+    assert done.returncode == (64 if words[0] == "validate" else 1)
+    if words[0] == "apply":
+        assert cli("plan", "--sandbox", "--detailed-exitcode").returncode == 0
