@@ -29,7 +29,7 @@ from lbstack.stack.files import SUFFIXES
 from lbstack.state.model import State, bound, renamed
 from lbstack.state.store import Store
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: bool) -> int:
@@ -146,10 +146,14 @@ def _yes() -> bool:
 
 
 class _Stop:
-    """The first Ctrl-C or SIGTERM lets what is in flight finish; the second ends at once."""
+    """The first Ctrl-C, SIGTERM or lost terminal lets what is in flight finish; the second ends at once.
+
+    A signal that was to be ignored when the command began (``nohup``) stays so.
+    """
 
     def __init__(self) -> None:
         self._asked = False
+        self._heard = [name for name in SIGNALS if signal.getsignal(name) is not signal.SIG_IGN]
 
     def asked(self) -> bool:
         return self._asked
@@ -158,19 +162,20 @@ class _Stop:
     def listening(self) -> Iterator[None]:
         """Hear the first signal for as long as the block runs."""
         loop = asyncio.get_running_loop()
-        for name in SIGNALS:
-            loop.add_signal_handler(name, self._ask, loop)
+        for name in self._heard:
+            loop.add_signal_handler(name, self._ask, loop, name)
         try:
             yield
         finally:
             self._let_go(loop)
 
-    def _ask(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._asked = True
+    def _ask(self, loop: asyncio.AbstractEventLoop, name: signal.Signals) -> None:
+        again, self._asked = self._asked, True
+        self._let_go(loop)  # before anybody can read that it was heard, and send the second
+        if again:  # it came before the first was heard
+            signal.raise_signal(name)
         click.echo("Stopping: no further step starts, what is in flight is finished first.", err=True)
-        self._let_go(loop)
 
-    @staticmethod
-    def _let_go(loop: asyncio.AbstractEventLoop) -> None:
-        for name in SIGNALS:
+    def _let_go(self, loop: asyncio.AbstractEventLoop) -> None:
+        for name in self._heard:
             loop.remove_signal_handler(name)
