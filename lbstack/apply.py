@@ -14,26 +14,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
-from typing import Any, Protocol
+from secrets import token_hex
+from typing import Any
 
-from lbstack.errors import Exit, NotFound, OutcomeUnknown, Problem, StackError
-from lbstack.kinds.contract import Kind, Wire
+from lbstack.carry import carry_out
+from lbstack.errors import AuthError, Exit, OutcomeUnknown, Problem, StackError, StateError
+from lbstack.kinds.contract import Kind
 from lbstack.plan.changes import Action, Plan
 from lbstack.plan.notes import awaited
 from lbstack.plan.schedule import Step, schedule
+from lbstack.recover import Orphan, Patience
+from lbstack.state.intents import Ledger
 from lbstack.state.model import Entry, State, same
 from lbstack.state.store import outputs_record, result_record
-from lbstack.values import Address, Ref, Template
-from lbstack.work import Event, StepWork
+from lbstack.values import Address, Intent, Ref, Template
+from lbstack.work import Event, Log, Service, StepWork
 
 HEARTBEAT = 10.0
 """Seconds after which a step that is still running says so, and again."""
-
-
-class Recorder(Protocol):
-    """Where records go; each is durable before `add` returns."""
-
-    def add(self, record: dict[str, Any]) -> None: ...
 
 
 @dataclass
@@ -52,8 +50,9 @@ class Outcome:
     imported: int = 0
     exit: Exit = Exit.OK
     stopped: bool = False
-    halted: OSError | None = None
+    halted: OSError | StateError | None = None
     begun: int = 0
+    orphans: tuple[Orphan, ...] = ()
     notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
@@ -71,29 +70,42 @@ class Outcome:
 async def apply(
     plan: Plan,
     state: State,
-    journal: Recorder,
+    journal: Log,
     kinds: Mapping[str, Kind],
-    wire: Wire,
+    wire: Service,
     *,
+    intents: Iterable[Intent] = (),
+    patience: Patience | None = None,
     parallelism: int = 10,
     emit: Callable[[Event], None] = lambda event: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Carry a plan out. `stop` is asked before each step; once true, no further step starts."""
-    run = _Run(
-        plan, Outcome(_adopt_facts(plan, state, journal)), journal, kinds, wire, emit, stop, parallelism
-    )
+    """Carry a plan out. `stop` is asked before each step; once true, no further step starts.
+
+    `intents` are what was announced for its creates (`announced`). What becomes of a step whose answer is
+    lost is waited for with `patience`; without, it is left to the next apply.
+    """
+    begun = Outcome(_adopt_facts(plan, state, journal))
+    patience = patience or Patience(0.0, lambda: None, waits=False)
+    markers = {intent.address: intent for intent in intents}
+    run = _Run(plan, begun, journal, kinds, wire, emit, stop, parallelism, markers, patience)
     run.outcome.imported = sum(change.importing for change in plan.changes)
     steps = schedule(plan)
     await run.all([step for step in steps if not step.tears])
     await run.all([step for step in steps if step.tears])
     run.settle_outputs()
-    run.settle_doubts(state)
+    run.outcome.state = run.ledger.told(run.outcome.state)
     run.settle_notes()
+    run.outcome.orphans = tuple(run.orphans)
     return run.outcome
 
 
-def _adopt_facts(plan: Plan, state: State, journal: Recorder) -> State:
+def announced(plan: Plan) -> list[Intent]:
+    """An intent with a fresh marker for every create of a plan."""
+    return [Intent(step.address, token_hex(16)) for step in schedule(plan) if step.verb == "create"]
+
+
+def _adopt_facts(plan: Plan, state: State, journal: Log) -> State:
     """Remember what needs no request: what the refresh found as wanted, and who depends on whom."""
     resources = dict(state.resources)
     for change in plan.changes:
@@ -114,17 +126,23 @@ class _Run:
 
     plan: Plan
     outcome: Outcome
-    journal: Recorder
+    journal: Log
     kinds: Mapping[str, Kind]
-    wire: Wire
+    wire: Service
     emit: Callable[[Event], None]
     stop: Callable[[], bool]
     parallelism: int
+    intents: Mapping[Address, Intent]
+    patience: Patience
     broken: dict[str, Address | None] = field(default_factory=dict)
     """Steps that were not done, and the resource that failed and so kept them from it; None for a stop."""
     shared: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
     known: dict[Address, Entry] = field(init=False)
     found: dict[Address, Mapping[str, Any]] = field(init=False)
+    barred: bool = False
+    """Whether the service no longer accepts the key: all that is sent would be refused, or worse."""
+    ledger: Ledger = field(init=False)
+    orphans: list[Orphan] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         # The state of a run changes in place: a copy a step would cost the square of their number.
@@ -132,6 +150,7 @@ class _Run:
         stays = (change for change in self.plan.changes if change.action in (Action.NOOP, Action.UPDATE))
         self.found = {change.address: change.before or {} for change in stays}
         self.outcome.state = replace(self.outcome.state, resources=self.known)
+        self.ledger = Ledger(self.outcome.state)
 
     async def all(self, steps: list[Step]) -> None:
         """Carry steps out as soon as what they wait for is done, `parallelism` at a time."""
@@ -165,10 +184,10 @@ class _Run:
         self.emit(Event("start", step, id=step.id))
         work: StepWork | None = None
         try:
-            self.journal.add({"intent": step.verb, "address": str(step.address), "id": step.id})
             work = StepWork(self, step, started)
-            with self._beating(work, step, started), _shaped(step):
-                await self._carry_out(step, work)
+            with self._beating(work, step, started):
+                await carry_out(self, step, work)
+            await self.journal.checkpoint(self.ledger.told(self.state))
         except (StackError, OSError) as error:
             self._failed(step, work, error, time.monotonic() - started)
             return False
@@ -180,7 +199,7 @@ class _Run:
     def _skips(self, step: Step) -> bool:
         """Whether a step is not begun: what it needs failed, or no more is to be begun."""
         kept = [self.broken[name] for name in step.after if name in self.broken]
-        if not kept and not self.stop() and self.outcome.halted is None:
+        if not (kept or self.stop() or self.barred or self.outcome.halted):
             return False
         culprit = next((address for address in kept if address), None)
         self.outcome.stopped = self.outcome.stopped or culprit is None
@@ -194,11 +213,16 @@ class _Run:
         # A write fails before a step sends anything, or when what it made is known.
         unknown = work is not None and work.id is None and not isinstance(error, StackError)
         unknown = unknown or isinstance(error, OutcomeUnknown)
+        self.barred = self.barred or isinstance(error, AuthError)
+        if isinstance(error, StateError):
+            self.outcome.halted = self.outcome.halted or error
         try:
             if isinstance(error, OSError):
                 raise error
             if work:
                 work.give_up()
+            if step.verb == "create" and not unknown:
+                self.ledger.refused(step.address)
             self.journal.add({"failed": str(step.address), "unknown": unknown})
         except OSError as trouble:
             self.outcome.halted = self.outcome.halted or trouble
@@ -232,19 +256,6 @@ class _Run:
         finally:
             heart.cancel()
 
-    async def _carry_out(self, step: Step, work: StepWork) -> None:
-        kind = self.kinds[step.address.kind]
-        if step.verb == "create":
-            work.finish(await kind.create(work, work.want))
-        elif step.verb == "update":
-            assert step.change is not None and step.id is not None
-            have = dict(step.attributes)
-            work.finish(await kind.update(work, step.id, have, work.want, step.change.changed))
-        else:
-            if step.verb != "forget":
-                await _retire(kind, work, step)
-            work.gone()
-
     @property
     def state(self) -> State:
         return self.outcome.state
@@ -268,8 +279,11 @@ class _Run:
 
     def remember(self, address: Address, entry: Entry | None) -> None:
         """Make what is now known of a resource durable."""
-        if same(self.known.get(address), entry):
+        before = self.known.get(address)
+        if same(before, entry):
             return
+        if entry and entry.id and entry.id != (before.id if before else None):
+            self.ledger.made(address, entry.id)
         try:
             self.journal.add(result_record(address, entry))
         finally:  # what the journal cannot take may still get into the state that is saved at the end
@@ -306,38 +320,9 @@ class _Run:
         }
         self.outcome.notes = tuple(awaited(told, self.plan.waiting))
 
-    def settle_doubts(self, begun: State) -> None:
-        """What may exist unknown from now on: a doubt ends when the address has got another object."""
-        made = [*begun.doubts, *(s.address for s in self.outcome.unknown if s.verb == "create")]
-        ids = {address: entry.id for address, entry in begun.resources.items()}
-        doubts = [a for a in dict.fromkeys(made) if a not in self.known or self.known[a].id == ids.get(a)]
-        self.outcome.state = replace(self.outcome.state, doubts=tuple(doubts))
-
-
-@contextmanager
-def _shaped(step: Step) -> Iterator[None]:
-    """An answer that is not of the shape a kind expects fails its step alone: what was sent may be done."""
-    try:
-        yield
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise OutcomeUnknown(
-            f"the service's answer about {step.address} has an unexpected shape: "
-            f"{type(error).__name__} at {error}",
-            "shape",
-            "what was sent may have had its effect; run apply again",
-        ) from error
-
 
 def _unwritten(error: OSError, id: str | None) -> Problem:
     """What is told of a step that could not be written down."""
     place = f"{error.filename}: " if error.filename else ""
     exists = f"what it made has the id {id}" if id else "nothing more is begun"
     return Problem(f"{place}{error.strerror or type(error).__name__}", exists)
-
-
-async def _retire(kind: Kind, work: StepWork, step: Step) -> None:
-    assert step.id is not None
-    try:
-        await kind.delete(work, step.id, dict(step.attributes))
-    except NotFound:
-        work.say("was already gone")

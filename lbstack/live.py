@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from lbstack.errors import AuthError, Exit, Problem, ServiceError, StackError, StateError
-from lbstack.kinds.contract import Ask, Kind, Live, Reading, ReadProblems, Reply, Tracked
+from lbstack.kinds.contract import Ask, Kind, Live, ReadProblems, Reply, Tracked
 from lbstack.values import Address
 
 DOCUMENT_COST = 4000
@@ -23,6 +23,9 @@ DOCUMENT_COST = 4000
 CANARY = "user { id email } organization { id name }"
 TOO_COMPLEX = "Query complexity limit exceeded"
 PLACEHOLDER = re.compile(r"\$(\w+)")
+
+
+R = TypeVar("R")
 
 
 class Reader(Protocol):
@@ -84,21 +87,39 @@ async def read(
 
     Raises whatever kept a single address from being known: a plan from half a view is no plan.
     """
-    identity = Identity(organization)
     readings = {name: kinds[name].read(items) for name, items in tracked.items() if items}
-    found: dict[Address, Live | None] = {}
     problems: list[Problem] = []
+    results, identity = await gather(
+        readings, wire, organization=organization, on_progress=on_progress, problems=problems
+    )
+    found: dict[Address, Live | None] = {}
+    for some in results.values():
+        found.update(some)
+    return Snapshot(identity.organization, identity.user, found, tuple(problems))
+
+
+async def gather(
+    readings: Mapping[str, Generator[list[Ask], list[Reply], R]],
+    wire: Reader,
+    *,
+    organization: str = "",
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    problems: list[Problem] | None = None,
+) -> tuple[dict[str, R], Identity]:
+    """Carry readings out side by side, and say who read. What contradicts the stack joins `problems`."""
+    identity = Identity(organization)
+    results: dict[str, R] = {}
     pending: dict[str, list[Ask]] = {}
     for name, reading in readings.items():
-        _advance(name, reading, None, pending, found, problems)
+        _advance(name, reading, None, pending, results, problems)
     first = True
     while pending or first:
         asks = [ask for batch in pending.values() for ask in batch]
         replies = iter(await _send(asks, wire, identity, on_progress))
         first, waiting, pending = False, pending, {}
         for name, batch in waiting.items():
-            _advance(name, readings[name], [next(replies) for _ in batch], pending, found, problems)
-    return Snapshot(identity.organization, identity.user, found, tuple(problems))
+            _advance(name, readings[name], [next(replies) for _ in batch], pending, results, problems)
+    return results, identity
 
 
 async def require_organization(wire: Reader, organization: str) -> None:
@@ -108,18 +129,20 @@ async def require_organization(wire: Reader, organization: str) -> None:
 
 def _advance(
     name: str,
-    reading: Reading,
+    reading: Generator[list[Ask], list[Reply], R],
     replies: list[Reply] | None,
     pending: dict[str, list[Ask]],
-    found: dict[Address, Live | None],
-    problems: list[Problem],
+    results: dict[str, R],
+    problems: list[Problem] | None,
 ) -> None:
     """Let one kind go on until it asks for more or is done."""
     try:
         pending[name] = next(reading) if replies is None else reading.send(replies)
     except StopIteration as stop:
-        found.update(stop.value)
+        results[name] = stop.value
     except ReadProblems as error:
+        if problems is None:
+            raise ServiceError(str(error)) from None
         problems.extend(error.problems)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ServiceError(

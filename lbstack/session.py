@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from lbstack.errors import AuthError, ConfigError, Problem, StateError, UsageError
-from lbstack.values import Address, Secret
+from lbstack.values import Address, Intent, Secret
 
 if TYPE_CHECKING:  # the edges are slow to import, and each command needs only some of them
     from lbstack.api.wire import ApiWire
     from lbstack.graph import Graph
     from lbstack.live import Snapshot
     from lbstack.plan.changes import Plan
+    from lbstack.recover import Patience, Verdict
     from lbstack.state.model import State
     from lbstack.state.store import Store
 
@@ -29,10 +30,15 @@ BROKEN = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 """What SQLite says of data that nothing but beginning anew helps; a full disk is no reason for that."""
 
 Progress = Callable[[int, int], None]
+OnWait = Callable[[Sequence[Intent], float], None]
 
 
 def no_progress(done: int, total: int) -> None:
     """Nobody watches."""
+
+
+def no_wait(intents: Sequence[Intent], seconds: float) -> None:
+    """Nobody is told what is waited for."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,8 @@ class Settings:
     parallelism: int = 10
     lock_timeout: float = 0.0
     destroy: bool = False
+    settle_for: float | None = None
+    waits: bool = True
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property
@@ -69,6 +77,12 @@ class Settings:
                 f"the endpoint {url} is not encrypted", "use https; http is for this machine only"
             )
         return url
+
+    @property
+    def settle(self) -> float:
+        """Seconds after which what was given up is surely not carried out any more: the service's own
+        ceiling of 60, and 15 until lists show it. The embedded sandbox ends with its process."""
+        return self.settle_for if self.settle_for is not None else 5.0 if self.sandbox else 75.0
 
     @property
     def state_path(self) -> str | None:
@@ -260,12 +274,16 @@ async def make_plan(
     progress: Progress = no_progress,
     *,
     refuse: bool = True,
+    patience: Patience | None = None,
+    on_wait: OnWait = no_wait,
 ) -> tuple[Plan, State]:
     """Stations 3 and 4: the plan, and the state it was made from.
 
-    A plan that cannot be carried out is refused; who only wants to know what is there says not to.
+    A plan that cannot be carried out is refused; who only wants to know what is there says not to. What
+    became of creates without an answer is waited for with `patience`; without, a look must do.
     """
     from lbstack.kinds import KINDS
+    from lbstack.plan.notes import with_lost
     from lbstack.plan.planner import plan
     from lbstack.plan.targets import require_known
     from lbstack.state.model import bound, renamed
@@ -274,11 +292,14 @@ async def make_plan(
     state = renamed(state, moves)
     # What was never managed is not brought in to be destroyed.
     imports = () if settings.destroy else imports_of(graph, state)
-    known, state = state, bound(state, imports)
+    state = bound(state, imports)
     # Before anything is sent: a wrong word is no reason to ask the service.
     require_known(settings.targets, {*state.resources, *(() if settings.destroy else graph.stack.resources)})
+    state, verdict = await find_lost(settings, state, wire, patience, on_wait, refuse=refuse)
+    imported = {address for address, _ in imports}
+    known = replace(state, resources={a: e for a, e in state.resources.items() if a not in imported})
     snapshot = await read_workspace(settings, graph, state, wire, progress)
-    state = replace(state, organization=state.organization or snapshot.organization)
+    state = replace(state, organization=state.organization or snapshot.organization, actor=snapshot.user)
     made = plan(
         graph,
         state,
@@ -291,7 +312,29 @@ async def make_plan(
     )
     if refuse and made.problems:
         raise ConfigError(list(made.problems))
-    return made, bound(replace(known, organization=state.organization), made.imports)
+    known = replace(known, organization=state.organization, actor=state.actor)
+    return with_lost(made, verdict), bound(known, made.imports)
+
+
+async def find_lost(
+    settings: Settings,
+    state: State,
+    wire: ApiWire,
+    patience: Patience | None = None,
+    on_wait: OnWait = no_wait,
+    *,
+    refuse: bool = True,
+) -> tuple[State, Verdict]:
+    """Between stations 3 and 4: what became of creates that were never answered. Who cannot be told from
+    others is refused; what is still open is, where it was to be waited for."""
+    from lbstack.kinds import KINDS
+    from lbstack.recover import Patience, recover, unclear
+
+    held = patience or Patience(settings.settle, wire.server_now, waits=False)
+    state, verdict = await recover(state, KINDS, wire, held, on_wait)
+    if refuse and (verdict.ambiguous or (patience and verdict.open)):
+        raise unclear(verdict)
+    return state, verdict
 
 
 def read_var_value(text: str) -> tuple[str, str]:

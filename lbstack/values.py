@@ -5,7 +5,8 @@ Nothing here acts, and nothing here imports the rest of lbstack but the list of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from lbstack.redaction import HIDDEN, know
@@ -90,6 +91,26 @@ class Digest:
 
     def __str__(self) -> str:
         return HIDDEN
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A create that was announced before it was sent.
+
+    `marker` is random, 32 hex digits, and stands in what is made; `natural` is what else tells that
+    object from others; `actor` is the id of the user who sends it; `since` the service's clock, in seconds
+    since 1970, when it was announced (None: not known). `secrets` are keyed digests of what was sent and is
+    never told again, by field. Once it is known what was made, that is `id`.
+    """
+
+    address: Address
+    marker: str
+    attempt: int = 1
+    actor: str = ""
+    since: float | None = None
+    natural: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, Any] = field(default_factory=dict)
+    id: str | None = None
 
 
 class Secret:

@@ -9,14 +9,18 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from secrets import token_hex
 from typing import Any, Protocol
 
 from lbstack.errors import Problem, StackError
 from lbstack.kinds.contract import Fields, Kind, Wire
+from lbstack.live import Reader
 from lbstack.plan.changes import Plan
 from lbstack.plan.schedule import Step
+from lbstack.recover import Orphan, Patience
+from lbstack.state.intents import Ledger
 from lbstack.state.model import DeposedObject, Entry, State
-from lbstack.values import Address, Secret
+from lbstack.values import Address, Digest, Intent, Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +40,36 @@ class Event:
     """Whether what failed may have been carried out all the same."""
 
 
+class Service(Wire, Reader, Protocol):
+    """The wire as an apply needs it: kinds write through it, and what became of a write is read."""
+
+
+class Log(Protocol):
+    """Where records go; each is durable before `add` returns.
+
+    `before` is called before each step is sent: its intent is then durable where the next run looks, and
+    the state is still ours, or it raises. `checkpoint` is called as steps end.
+    """
+
+    def add(self, record: dict[str, Any]) -> None: ...
+
+    async def before(self, state: State, intent: Intent | None = None) -> None: ...
+
+    async def checkpoint(self, state: State) -> None: ...
+
+
 class Run(Protocol):
     """What a step needs of the apply that it is part of."""
 
     plan: Plan
     kinds: Mapping[str, Kind]
-    wire: Wire
+    wire: Service
     shared: dict[str, asyncio.Future[Any]]
+    intents: Mapping[Address, Intent]
+    journal: Log
+    patience: Patience
+    ledger: Ledger
+    orphans: list[Orphan]
 
     @property
     def emit(self) -> Callable[[Event], None]: ...
@@ -72,6 +99,11 @@ class StepWork:
         self.wire = run.wire
         self.organization = run.plan.pins.organization
         self.memory: Fields = dict(self._before.memory) if self._before else {}
+        self.owner = f"{run.plan.stack}/{step.address}"
+        self.repeated = step.address in run.ledger.pending
+        planned = run.intents.get(step.address)
+        self.marker = planned.marker if planned else token_hex(16)
+        self.attempt = 1
         raw = (step.change.want or {}) if step.change else {}
         self._raw = raw
         self.want: Fields = {} if step.tears else {n: run.resolve(step.address, v) for n, v in raw.items()}
@@ -96,7 +128,11 @@ class StepWork:
         self._run.remember(self.address, self._entry)
 
     def renamed(self, id: str) -> None:
-        self._entry = replace(self._current(), id=id, memory=self.memory)
+        change = self._step.change
+        doubtful = change.changed - self._did if change and self._step.verb == "update" else set()
+        entry = self._current()
+        unfinished = tuple(dict.fromkeys([*entry.unfinished, *sorted(doubtful)]))
+        self._entry = replace(entry, id=id, memory=self.memory, unfinished=unfinished)
         self._run.remember(self.address, self._entry)
 
     def did(self, *names: str, **now: Any) -> None:
@@ -128,6 +164,29 @@ class StepWork:
 
     # what the run calls
 
+    def intent(self, actor: str, since: float | None) -> Intent:
+        """What is to be known of a create before it is sent."""
+        kept = {n: v for n, v in self.bound().items() if isinstance(v, Digest)}
+        natural = self._kind.natural(self.address.key, self.want)
+        return Intent(self.address, self.marker, self.attempt, actor, since, natural, kept)
+
+    def again(self) -> None:
+        """The create had no effect, and is sent anew, under another marker."""
+        self.marker, self.attempt, self.repeated = token_hex(16), self.attempt + 1, True
+
+    def found(self, id: str) -> None:
+        """The create had its effect: this is what it made. What it was made with is still to be compared."""
+        self.made(id, **{n: v for n, v in self.want.items() if isinstance(self._remembered(n, v), Digest)})
+
+    def bound(self) -> Fields:
+        """The wish as state keeps it."""
+        return {name: self._remembered(name, value) for name, value in self.want.items()}
+
+    @property
+    def entry(self) -> Entry:
+        """What is remembered of the resource by now."""
+        return self._entry or self._before or Entry(self._step.id)
+
     @property
     def id(self) -> str | None:
         """The object that this step made, if it made one."""
@@ -140,7 +199,7 @@ class StepWork:
 
     def finish(self, returned: Fields) -> None:
         """The step succeeded: everything wanted is so, beside what the service set."""
-        wanted = {name: self._remembered(name, value) for name, value in self.want.items()}
+        wanted = self.bound()
         read = self._read() | dict(self._current().attributes)
         kept = {n: v for n, v in read.items() if n in self._kind.computed or n in wanted}
         entry = replace(

@@ -15,7 +15,7 @@ from lbstack.kinds import KINDS
 
 ROOT = Path(__file__).parent.parent / "lbstack"
 LINE = [
-    "redaction", "values", "errors", "kinds", "stack", "graph", "state", "live", "plan", "render", "work", "apply",
+    "redaction", "values", "errors", "kinds", "stack", "graph", "state", "live", "recover", "plan", "render", "work", "carry", "apply",
     "session", "cli",
 ]  # fmt: skip
 SIDE = {"api": {"redaction", "values", "errors", "version"}, "sandbox": set()}
@@ -151,7 +151,20 @@ OUTSIDE = {
     "gql", "graphql", "httpx", "httpx2", "starlette", "uvicorn", "yaml", "sqlite3", "click", "socket", "subprocess",
 }  # fmt: skip
 """Libraries of the edges."""
-PURE = {"redaction", "values", "errors", "kinds", "graph", "live", "plan", "render", "work", "apply"}
+PURE = {
+    "redaction",
+    "values",
+    "errors",
+    "kinds",
+    "graph",
+    "live",
+    "recover",
+    "plan",
+    "render",
+    "work",
+    "carry",
+    "apply",
+}
 """Rooms that touch nothing outside: what they need is handed in."""
 STILL = {"redaction", "values", "errors", "graph", "plan"}
 """Rooms that only compute: nothing in them waits."""

@@ -52,7 +52,7 @@ def test_what_is_there_is_found() -> None:
     found = refresh(Reader())
     assert found.organization == "o"
     assert found.resources[Address("dataset", "d1")] == Live(
-        IDS[1], {"name": "Teeth", "description": "", "integration": None}, 0
+        IDS[1], {"name": "Teeth", "description": "", "integration": None, "_marker": None}, 0
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,21 @@ def working(command: Command) -> Command:
         click.option(
             "--lock-timeout", metavar="DURATION", default="0s", help="Wait for a locked state, as 5m."
         ),
+        click.option(
+            "--settle",
+            metavar="DURATION",
+            help="How long the service may still carry out what was given up (75s; LBSTACK_SETTLE).",
+        ),
     ):
         command = option(command)
     return command
+
+
+def patient(command: Command) -> Command:
+    """Whether to wait for what became of a create whose answer was lost."""
+    return click.option(
+        "--no-wait", is_flag=True, help="Do not wait for what became of a lost answer; exit 4 instead."
+    )(command)
 
 
 def output(command: Command) -> Command:
@@ -96,25 +109,17 @@ def with_settings(command: Command) -> Command:
             targets=tuple(_address(text) for text in options.pop("target", ())),
             parallelism=options.pop("parallelism", 10),
             lock_timeout=duration(options.pop("lock_timeout", "0s")),
+            settle_for=_settle(options.pop("settle", None)),
+            waits=not options.pop("no_wait", False),
         )
         return command(*args, settings=settings, **options)
 
     return wrapper
 
 
-def warn_of_doubts(doubts: Sequence[Address]) -> None:
-    """Say on stderr what an apply may have made without anybody knowing: its answer was lost, or it was
-    cut off."""
-    from lbstack.render.words import safe
-
-    for address in doubts:
-        name = safe(str(address))
-        click.echo(
-            f"Warning: an apply was cut off while it created {name}; it may be in Labelbox already."
-            " Look for it before you apply again: if it is there, bring it in with imports:, and if you want"
-            f" it no more, lbstack state rm {name} ends this warning.",
-            err=True,
-        )
+def _settle(text: str | None) -> float | None:
+    said = text or os.environ.get("LBSTACK_SETTLE")
+    return duration(said) if said else None
 
 
 def _address(text: str) -> Address:

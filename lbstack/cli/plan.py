@@ -53,11 +53,8 @@ def command(
     graph = load_graph(settings, require_values=not destroy)
     store = open_store(settings, graph.stack.name)
     state = store.load()
-    if state.doubts and store.held():
+    if state.pending and store.held():
         click.echo(UNDER_WAY, err=True)
-    elif state.doubts:
-        state = store.load()  # it may have ended between the two looks
-        options.warn_of_doubts(state.doubts)
 
     async def work() -> tuple[Plan, State]:
         with refresh_bar() as show:

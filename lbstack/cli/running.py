@@ -13,18 +13,26 @@ from typing import Any
 import click
 
 from lbstack import live
-from lbstack.apply import apply
+from lbstack.apply import announced, apply
 from lbstack.cli.again import Again
-from lbstack.cli.options import warn_of_doubts
 from lbstack.cli.telling import Teller
-from lbstack.errors import ConfigError, Exit, Problem, UsageError
+from lbstack.errors import ConfigError, Exit, Problem, StateError, UsageError
 from lbstack.graph import Graph
 from lbstack.kinds import KINDS
 from lbstack.plan import guards, saved
 from lbstack.plan.changes import Plan
+from lbstack.recover import Patience
 from lbstack.render.progress import refresh_bar
 from lbstack.render.terminal import watched
-from lbstack.session import Settings, load_graph, make_plan, open_store, open_wire, require_kinds
+from lbstack.session import (
+    Settings,
+    find_lost,
+    load_graph,
+    make_plan,
+    open_store,
+    open_wire,
+    require_kinds,
+)
 from lbstack.stack.files import SUFFIXES
 from lbstack.state.model import State, bound, renamed
 from lbstack.state.store import Store
@@ -48,12 +56,14 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
     store = open_store(settings, graph.stack.name)
     with store.locked(settings.lock_timeout):
         state = store.load()
-        warn_of_doubts(state.doubts)
 
         async def work() -> int:
             async with open_wire(settings) as wire:
                 with refresh_bar() as show:
-                    plan, pinned = await make_plan(settings, graph, state, wire, show)
+                    patience = Patience(settings.settle, wire.server_now, waits=settings.waits)
+                    plan, pinned = await make_plan(
+                        settings, graph, state, wire, show, patience=patience, on_wait=teller.waits
+                    )
                 teller.plan(plan)
                 guards.check(plan)
                 if not (plan.empty or auto_approve or _yes()):
@@ -89,8 +99,13 @@ def _run_saved(settings: Settings, teller: Teller) -> int:
         async def work() -> int:
             async with open_wire(settings) as wire:
                 await live.require_organization(wire, plan.pins.organization)
+                patience = Patience(settings.settle, wire.server_now, waits=settings.waits)
+                found, verdict = await find_lost(
+                    settings, renamed(state, plan.moves), wire, patience, teller.waits
+                )
+                saved.require_same_found(document, verdict)
                 teller.plan(plan)
-                pinned = bound(renamed(state, plan.moves), plan.imports)
+                pinned = bound(found, plan.imports)
                 return await _execute(settings, plan, pinned, store, wire, teller)
 
         return asyncio.run(work())
@@ -100,7 +115,10 @@ async def _execute(
     settings: Settings, plan: Plan, state: State, store: Store, wire: Any, teller: Teller
 ) -> int:
     """Carry the plan out with its journal open, then fold the journal into the state."""
-    state, journal = store.begin(replace(state, organization=plan.pins.organization or state.organization))
+    intents = announced(plan)
+    state, journal = store.begin(
+        replace(state, organization=plan.pins.organization or state.organization), intents
+    )
     stop = _Stop()
     try:
         with stop.listening():
@@ -110,6 +128,8 @@ async def _execute(
                 journal,
                 KINDS,
                 wire,
+                intents=intents,
+                patience=Patience(settings.settle, wire.server_now, waits=settings.waits),
                 parallelism=settings.parallelism,
                 emit=teller.event,
                 stop=stop.asked,
@@ -119,7 +139,8 @@ async def _execute(
     # An apply that changed nothing leaves the serial, and with it the plans saved for it, alone.
     moved = outcome.done or outcome.failed or outcome.state != state
     try:
-        store.save(replace(outcome.state, serial=state.serial + 1) if moved else state)
+        if not isinstance(outcome.halted, StateError):  # else the state has got another owner meanwhile
+            store.save(replace(outcome.state, serial=state.serial + 1) if moved else state)
     except OSError as trouble:  # the journal stays, and the next run goes on from it
         outcome.halted = outcome.halted or trouble
     teller.outcome(plan, outcome)

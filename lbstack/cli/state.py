@@ -70,8 +70,8 @@ def rm(settings: Settings, address: str) -> int:
     store = open_store(settings, load_graph(settings, require_values=False).stack.name)
     with store.locked(settings.lock_timeout):
         wanted, state = _find(settings, address, doubtful=True)
-        doubts = tuple(each for each in state.doubts if each != wanted)
-        store.save(replace(state.with_entry(wanted, None), doubts=doubts, serial=state.serial + 1))
+        pending = tuple(intent for intent in state.pending if intent.address != wanted)
+        store.save(replace(state.with_entry(wanted, None), pending=pending, serial=state.serial + 1))
     click.echo(f"Forgot {wanted}. It stays in Labelbox.")
     return Exit.OK
 
@@ -83,7 +83,8 @@ def _find(settings: Settings, text: str, *, doubtful: bool = False) -> tuple[Add
         address = Address.parse(text)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    if address not in state.resources and not (doubtful and address in state.doubts):
+    pending = {intent.address for intent in state.pending if doubtful}
+    if address not in state.resources and address not in pending:
         if Path(text).exists():
             raise UsageError(f"{text} is a file, not an address", f"write the address first: ADDRESS {text}")
         raise ConfigError(f"{text} is not in state", "see: lbstack state list")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
+
+import click
 
 from lbstack.apply import Outcome
 from lbstack.cli.again import Again
@@ -15,7 +18,8 @@ from lbstack.render.json import diagnostics, plan_document
 from lbstack.render.progress import event_lines, outcome_lines
 from lbstack.render.terminal import write
 from lbstack.render.text import Line, note_lines, plan_lines
-from lbstack.render.words import NO_CHANGES, summary, value
+from lbstack.render.words import NO_CHANGES, safe, summary, value
+from lbstack.values import Intent
 from lbstack.work import Event
 
 
@@ -39,6 +43,16 @@ class Teller:
             self._write([*plan_lines(plan), ("", "plain")])
         else:
             self._write([*note_lines(plan.notes), (NO_CHANGES, "bold")])
+
+    def waits(self, intents: Sequence[Intent], seconds: float) -> None:
+        """Nothing goes on before it is known what became of these."""
+        names = ", ".join(dict.fromkeys(str(intent.address) for intent in intents))
+        text = f"Waiting up to {seconds:.0f}s to see whether an earlier apply made {names}"
+        if self.as_json:
+            self._emit("recovery_wait", text)
+        else:
+            with suppress(OSError):
+                click.echo(safe(text), err=True)
 
     def event(self, event: Event) -> None:
         if not self.as_json:

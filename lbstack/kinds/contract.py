@@ -68,6 +68,26 @@ class Live:
     contents: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An object in the workspace that a create may have made.
+
+    `marker` is the one that it bears, `natural` its natural key as `Kind.natural` tells it; `created` is the
+    service's time, in seconds since 1970, `creator` a user's id ("": not told).
+    """
+
+    id: str
+    name: str
+    marker: str | None
+    natural: Fields
+    created: float
+    creator: str = ""
+
+
+Search = Generator[list[Ask], list[Reply], list[Sighting]]
+"""A kind's search for what creates may have made: asks and replies as in a `Reading`."""
+
+
 Reading = Generator[list[Ask], list[Reply], dict[Address, Live | None]]
 """A kind's read: yields asks, is sent the replies in the same order, returns what it found.
 
@@ -108,6 +128,18 @@ class Work(Protocol):
         """The organisation's id."""
 
     @property
+    def owner(self) -> str:
+        """Who the object belongs to, for people who see it in Labelbox: ``STACK/ADDRESS``."""
+
+    @property
+    def repeated(self) -> bool:
+        """Whether an earlier create of this resource may have had its effect: its answer was lost."""
+
+    @property
+    def marker(self) -> str:
+        """Random, 32 hex digits: what this step makes bears it, so that it can be found again."""
+
+    @property
     def memory(self) -> Fields:
         """What this kind remembers of the resource beside its attributes; changes are kept."""
 
@@ -140,6 +172,10 @@ class Kind:
     """Attributes that only the service sets, beside ``id``."""
     deletable: ClassVar[bool] = True
     """Whether the service can delete it; if not, destroying forgets it."""
+    marks: ClassVar[bool] = True
+    """Whether what it makes bears the marker of its create."""
+    looks_first: ClassVar[bool] = False
+    """Whether `create` itself looks for what an earlier one made, by a natural key that nothing shares."""
     kept: ClassVar[str] = ""
     """For what cannot be deleted: what becomes of it, told in the plan."""
 
@@ -192,6 +228,16 @@ class Kind:
     def read(self, tracked: Sequence[Tracked]) -> Reading:
         """How to read these resources."""
         raise NotImplementedError
+
+    def natural(self, key: str, want: Fields) -> Fields:
+        """What of a resolved wish tells its object from others, besides a marker. Holds no secret."""
+        return {}
+
+    def search(self, since: str | None, lost: bool) -> Search:
+        """How to find what creates made since a time (ISO 8601; None: ever) and nobody heard of: all that
+        bears a marker, and if something is `lost` also what could be meant by a natural key."""
+        return []
+        yield
 
     async def create(self, work: Work, want: Fields) -> Fields:
         """Make it; call `work.made` as soon as it exists. Returns attributes the service set."""

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from lbstack.errors import ChecksFailed
-from lbstack.kinds.contract import Fields, Kind, Live, Reading, Tracked, Work
+from lbstack.kinds.contract import Fields, Kind, Live, Reading, Search, Tracked, Work
 from lbstack.kinds.fields import RefTo, Spec, Text
-from lbstack.kinds.reading import read_listed
+from lbstack.kinds.marks import MARKER, retagged, sighting, tag_of, tagged, untagged, without_tag
+from lbstack.kinds.reading import made_since, read_listed
 
 CREATE = """mutation CreateDataset($name: String!, $description: String!) {
   createDataset(data: {name: $name, description: $description}) { id }
@@ -53,23 +54,33 @@ class Dataset(Kind):
     def wanted(self, key: str, spec: BaseModel) -> Fields:
         want = super().wanted(key, spec)
         if "description" in want:
-            want["description"] = want["description"] or ""
+            want["description"] = without_tag(want["description"]) or ""
         return want
+
+    def natural(self, key: str, want: Fields) -> Fields:
+        return {"name": want["name"]}
+
+    def search(self, since: str | None, lost: bool) -> Search:
+        nodes = yield from made_since("datasets", "id name description createdAt createdBy { id }", since)
+        return [sighting(node, tag_of(node["description"])[1], {"name": node["name"]}) for node in nodes]
 
     def read(self, tracked: Sequence[Tracked]) -> Reading:
         return (yield from read_listed(tracked, "dataset", "datasets", SELECTION, _live))
 
     async def create(self, work: Work, want: Fields) -> Fields:
-        data = {"name": want["name"], "description": want.get("description", "")}
-        answer = await work.wire.mutate(CREATE, **data)
+        description = want.get("description", "")
+        tag = tagged(description, work.owner, work.marker)
+        answer = await work.wire.mutate(CREATE, name=want["name"], description=tag)
         id = answer["createDataset"]["id"]
-        work.made(id, **data)
+        work.made(id, name=want["name"], description=description)
         if want.get("integration"):
             await _sign(work, id, want["integration"])
         return {}
 
     async def update(self, work: Work, id: str, have: Fields, want: Fields, changed: set[str]) -> Fields:
         names = {key: want[key] for key in ("name", "description") if key in changed}
+        if "description" in names:
+            names["description"] = retagged(work, names["description"], have)
         if names:  # a variable that is left out leaves its field alone
             await work.wire.mutate(UPDATE, id=id, **names)
             work.did("name", "description")
@@ -86,8 +97,9 @@ def _live(node: dict[str, Any]) -> Live:
         node["id"],
         {
             "name": node["name"],
-            "description": node["description"] or "",
+            "description": untagged(node["description"] or ""),
             "integration": (node["signer"] or {}).get("id"),
+            MARKER: tag_of(node["description"])[1],
         },
         contents=node["rowCount"] or 0,
     )

@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from lbstack.errors import ChecksFailed
-from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Tracked, Work
+from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Search, Tracked, Work
 from lbstack.kinds.fields import Immutable, LowerCase, Spec, Text
+from lbstack.kinds.marks import marked, marker_of_name, sighting, unmarked
 from lbstack.kinds.reading import settle
 from lbstack.values import Ref
 
@@ -23,9 +24,7 @@ CREATE_AWS = """mutation CreateAwsIntegration($data: AwsIamIntegrationCreateInpu
   createAwsIamIntegration(data: $data) { id }
 }"""
 CREATE_GCP = """mutation CreateGcpIntegration($data: GcpIamIntegrationCreateInput!) {
-  createGcpIamIntegration(data: $data) {
-    id settings { __typename ... on GcpIamIntegrationSettings { serviceAccountEmailId } }
-  }
+  createGcpIamIntegration(data: $data) { id }
 }"""
 CREATE_AZURE = """mutation CreateAzureIntegration($data: AzureIamIntegrationCreateInput!) {
   createAzureIamIntegration(data: $data) { id }
@@ -44,6 +43,11 @@ UPDATE_AZURE = """mutation UpdateAzureIntegration(
   $data: AzureIamIntegrationUpdateInput!, $where: WhereUniqueIdInput!
 ) {
   updateAzureIamIntegration(data: $data, where: $where) { id }
+}"""
+GIVEN = """query ReadIntegrations {
+  iamIntegrations {
+    id settings { __typename ... on GcpIamIntegrationSettings { serviceAccountEmailId } }
+  }
 }"""
 VALIDATE = """mutation ValidateIntegration($where: WhereUniqueIdInput!) {
   validateIamIntegration(where: $where) { valid checks { name success message } }
@@ -142,14 +146,25 @@ class Integration(Kind):
         raw.update({node["id"]: node for node in reply.data})
         return settle(tracked, raw, _live)
 
+    def natural(self, key: str, want: Fields) -> Fields:
+        return {"name": want["name"], "provider": want["provider"]}
+
+    def search(self, since: str | None, lost: bool) -> Search:
+        (reply,) = yield [Ask("iamIntegrations { id name provider createdAt }", cost=50)]
+        return [sighting(node, marker_of_name(node["name"]), _natural(node)) for node in reply.data]
+
     async def create(self, work: Work, want: Fields) -> Fields:
         provider = want["provider"]
-        answer = await work.wire.mutate(CREATE[provider], data=_data(provider, want))
-        (made,) = answer.values()
-        given = _given(provider, made["id"], made.get("settings"))
-        work.made(made["id"], **{name: value for name, value in want.items() if name != "valid"}, **given)
+        data = _data(provider, want)
+        named = {**data, "name": marked(want["name"], work.marker)}
+        (made,) = (await work.wire.mutate(CREATE[provider], data=named)).values()
+        id = made["id"]
+        work.made(id, **{name: value for name, value in want.items() if name not in ("name", "valid")})
+        await work.wire.mutate(UPDATE[provider], data=data, where={"id": id})
+        given = await _told(work, provider, id)
+        work.did("name", **given)
         if want.get("valid"):
-            await _validate(work, made["id"], {**want, **given})
+            await _validate(work, id, {**want, **given})
         if phrase := self.awaiting({**want, **given}):
             work.say(f"awaiting {phrase}")
         return given
@@ -181,6 +196,18 @@ def _given(provider: str, id: str, settings: dict[str, Any] | None) -> Fields:
         "service_account": (settings or {}).get("serviceAccountEmailId"),
     }
     return {name: known[name] for name in SETS.get(provider, ())}
+
+
+async def _told(work: Work, provider: str, id: str) -> Fields:
+    """What the service set for an integration that was just made."""
+    if provider != "gcp":  # all of it is known by the id
+        return _given(provider, id, None)
+    nodes = (await work.wire.query(GIVEN))["iamIntegrations"]
+    return _given(provider, id, next((node["settings"] for node in nodes if node["id"] == id), None))
+
+
+def _natural(node: dict[str, Any]) -> Fields:
+    return {"name": unmarked(node["name"]), "provider": node["provider"].lower()}
 
 
 def _live(node: dict[str, Any]) -> Live:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from lbstack.errors import NotFound, ServiceError
-from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Reply, Tracked, Work
+from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Reply, Search, Tracked, Work
 from lbstack.kinds.fields import (
     Distinct,
     Immutable,
@@ -26,8 +26,17 @@ from lbstack.kinds.fields import (
     UpperCase,
     WriteOnly,
 )
+from lbstack.kinds.marks import MARKER, retagged, sighting, tag_of, tagged, untagged, without_tag
 from lbstack.kinds.ontology.fields import MediaType
-from lbstack.kinds.reading import PAGE, by_id_ask, listed_then_by_id, page_ask, settle, until_short
+from lbstack.kinds.reading import (
+    PAGE,
+    by_id_ask,
+    listed_then_by_id,
+    made_since,
+    page_ask,
+    settle,
+    until_short,
+)
 from lbstack.values import Ref
 
 CREATE = """mutation CreateProject(
@@ -140,9 +149,18 @@ class Project(Kind):
         want = super().wanted(key, spec)
         empty = {"description": "", "datasets": []}
         want.update({name: none for name, none in empty.items() if name in want and want[name] is None})
+        if "description" in want:
+            want["description"] = without_tag(want["description"])
         if "quality" in want:
             want["quality"] = want["quality"].model_dump(exclude_unset=True)
         return want
+
+    def natural(self, key: str, want: Fields) -> Fields:
+        return {"name": want["name"]}
+
+    def search(self, since: str | None, lost: bool) -> Search:
+        nodes = yield from made_since("projects", "id name description createdAt createdBy { id }", since)
+        return [sighting(node, tag_of(node["description"])[1], {"name": node["name"]}) for node in nodes]
 
     def check(self, key: str, want: Fields, find: Callable[[Ref], Fields | None]) -> list[tuple[str, str]]:
         ref, ours = want.get("ontology"), want.get("media_type")
@@ -178,7 +196,7 @@ class Project(Kind):
         answer = await work.wire.mutate(
             CREATE,
             name=want["name"],
-            description=want.get("description", ""),
+            description=tagged(want.get("description", ""), work.owner, work.marker),
             mediaType=want["media_type"],
             **{**(CONSENSUS if consensus else BENCHMARK), **_counts(quality)},
             benchmark=not consensus,
@@ -192,6 +210,8 @@ class Project(Kind):
 
     async def update(self, work: Work, id: str, have: Fields, want: Fields, changed: set[str]) -> Fields:
         data = {told: want[name] for name, told in PARTS.items() if name in changed}
+        if "description" in data:
+            data["description"] = retagged(work, data["description"], have)
         if "quality" in changed:
             data.update(_counts(want["quality"]))
         if data:
@@ -215,7 +235,8 @@ def _live(node: dict[str, Any]) -> Live:
         node["id"],
         {
             "name": node["name"],
-            "description": node["description"] or "",
+            "description": untagged(node["description"] or ""),
+            MARKER: tag_of(node["description"])[1],
             "media_type": node["allowedMediaType"],
             "quality": {
                 "mode": " and ".join(mode for mode, on in modes.items() if on) or "none",

@@ -113,6 +113,21 @@ def until_short(
     return found
 
 
+def made_since(
+    root: str, selection: str, since: str | None
+) -> Generator[list[Ask], list[Reply], list[dict[str, Any]]]:
+    """Everything in an offset list that was made since a time (ISO 8601; None: ever), page by page."""
+
+    def page(skip: int, first: int) -> Ask:
+        window = "{createdAt_gte: $since}, " if since else ""
+        where = f"where: {{AND: [{window}{{deleted: false}}]}}, skip: $skip, first: {first}"
+        told: dict[str, tuple[str, Any]] = {"since": ("DateTime!", since)} if since else {}
+        return Ask(f"{root}({where}) {{ {selection} }}", {"skip": ("Int!", skip), **told}, first)
+
+    found = yield from until_short({root: page}, list)
+    return found[root] or []
+
+
 def _itself(id: str, node: dict[str, Any]) -> dict[str, Any]:
     """The node, which must be the one that was asked for."""
     if node["id"] != id:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field
 
-from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Tracked, Work
+from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Search, Tracked, Work
 from lbstack.kinds.fields import (
     Distinct,
     Immutable,
@@ -23,7 +23,8 @@ from lbstack.kinds.fields import (
     UpperCase,
     WriteOnly,
 )
-from lbstack.kinds.reading import PAGE, by_id_ask, listed_then_by_id, settle
+from lbstack.kinds.marks import sighting
+from lbstack.kinds.reading import PAGE, by_id_ask, listed_then_by_id, settle, until_short
 from lbstack.values import Ref
 
 CREATE = """mutation CreateWebhook($topics: [WebhookTopic!]!, $url: String!, $secret: String!) {
@@ -75,6 +76,7 @@ class Webhook(Kind):
     """Never deleted, only made INACTIVE; project and secret cannot be changed."""
 
     name, plural, Spec = "webhook", "webhooks", WebhookSpec
+    marks = False
 
     def wanted(self, key: str, spec: BaseModel) -> Fields:
         want = super().wanted(key, spec)
@@ -97,6 +99,14 @@ class Webhook(Kind):
         # INACTIVE and REVOKED webhooks stay in every list; to us they are gone (API reference 6.2).
         alive = {id: node if node and node["status"] == "ACTIVE" else None for id, node in raw.items()}
         return settle(tracked, alive, _live)
+
+    def natural(self, key: str, want: Fields) -> Fields:
+        return {"project": want["project"], "url": want["url"], "topics": sorted(want["topics"])}
+
+    def search(self, since: str | None, lost: bool) -> Search:
+        found = yield from until_short({"": _made_page}, lambda data: list(data["webhooks"]))
+        alive = [node for node in found[""] or [] if node["status"] == "ACTIVE"]
+        return [sighting(node, None, _natural(node)) for node in alive]
 
     async def create(self, work: Work, want: Fields) -> Fields:
         data = {"topics": want["topics"], "url": want["url"], "secret": want["secret"].reveal()}
@@ -128,6 +138,17 @@ def _is_url(text: str) -> bool:
 def _page(skip: int) -> Ask:
     text = f"organization {{ webhooks(skip: $skip, first: {PAGE}) {{ {SELECTION} }} }}"
     return Ask(text, {"skip": ("Int!", skip)}, PAGE)
+
+
+def _made_page(skip: int, first: int) -> Ask:
+    selection = f"{SELECTION} createdAt createdBy {{ id }}"
+    text = f"organization {{ id webhooks(skip: $skip, first: {first}) {{ {selection} }} }}"
+    return Ask(text, {"skip": ("Int!", skip)}, first)
+
+
+def _natural(node: dict[str, Any]) -> Fields:
+    project = (node["project"] or {}).get("id")
+    return {"project": project, "url": node["url"], "topics": sorted(node["topics"])}
 
 
 def _live(node: dict[str, Any]) -> Live:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from lbstack.errors import Problem
+from lbstack.recover import Orphan
 from lbstack.values import Address, Source
 
 
@@ -133,7 +134,9 @@ class Pins:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole plan. `names` tells ids that state knows by their addresses, for readers.
+    """The whole plan. `recovered` are objects that an apply made without hearing of it, by address; `orphans`
+    those that were made twice or too late and belong to none. `names` tells ids that state knows by their
+    addresses, for readers.
 
     `waiting` is who will follow when what an address awaits is there. With `problems` it is refused: it
     tells what is, and cannot be carried out.
@@ -151,6 +154,8 @@ class Plan:
     imports: tuple[tuple[Address, str], ...] = ()
     output_wants: Mapping[str, Any] = field(default_factory=dict)
     destroy: bool = False
+    recovered: tuple[tuple[Address, str], ...] = ()
+    orphans: tuple[Orphan, ...] = ()
     waiting: Mapping[Address, tuple[Address, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
+from lbstack.plan.changes import Plan
+from lbstack.recover import Verdict
 from lbstack.values import Address
 
 
@@ -19,6 +22,23 @@ def awaited(
             alike.setdefault((phrase, follow), []).append(str(address))
     for (phrase, follow), names in alike.items():
         yield f"{_some(names)} {'is' if len(names) == 1 else 'are'} awaiting {phrase}{follow}"
+
+
+def with_lost(plan: Plan, verdict: Verdict) -> Plan:
+    """A plan that tells what became of creates that were never answered."""
+    notes = (*doubts(verdict), *plan.notes)
+    return replace(plan, recovered=tuple(verdict.found.items()), orphans=verdict.orphans, notes=notes)
+
+
+def doubts(verdict: Verdict) -> Iterable[str]:
+    """What became of creates that were never answered, as far as a look tells."""
+    for address, id in verdict.found.items():
+        yield f"{address} had been made by an apply that never heard of it ({id}): it is taken over."
+    for intent in verdict.open:
+        yield (
+            f"whether an earlier apply made {intent.address} is not known yet; apply waits until it is,"
+            " before anything is made."
+        )
 
 
 def _some(names: list[str], most: int = 5) -> str:

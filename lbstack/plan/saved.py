@@ -26,6 +26,7 @@ from lbstack.plan.changes import (
     Plan,
 )
 from lbstack.plan.soundness import fitting, require_sound
+from lbstack.recover import Orphan, Verdict
 from lbstack.state.files import write_whole
 from lbstack.state.model import State
 from lbstack.values import Address, Digest, Ref, Secret, Source, Template, Unknown
@@ -105,6 +106,12 @@ def require_endpoint(saved: Saved, endpoint: str) -> None:
     raise StateError(f"{saved.path} was made for {made}, not for {endpoint}", cure)
 
 
+def require_same_found(saved: Saved, verdict: Verdict) -> None:
+    """Refuse a plan that took objects over, or did not, where a look now tells otherwise."""
+    if dict(saved.plan.recovered) != dict(verdict.found):
+        raise StateError(f"{saved.path} is stale: what an earlier apply had made is only known now", AGAIN)
+
+
 def bind(saved: Saved, state: State, endpoint: str, environ: Mapping[str, str]) -> Plan:
     """The plan, ready to be carried out against this state; refused when anything has moved."""
     pins = saved.plan.pins
@@ -170,7 +177,8 @@ def _secret(address: Address, withheld: Withheld, state: State, environ: Mapping
 
 # -- the codec: tagged JSON for the values a plan holds ----------------------------------------------
 
-RECORDS = {cls.__name__: cls for cls in (Plan, Pins, Change, FieldChange, OutputChange, Deposed, Withheld)}
+NOUNS = (Plan, Pins, Change, FieldChange, OutputChange, Deposed, Orphan, Withheld)
+RECORDS = {cls.__name__: cls for cls in NOUNS}
 
 
 def _encode(value: Any) -> Any:

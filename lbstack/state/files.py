@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from lbstack.errors import StateError
+from lbstack.state.intents import intent_record
+from lbstack.state.model import State
+from lbstack.values import Intent
 
 
 def make_folder(folder: Path) -> None:
@@ -83,6 +86,15 @@ class Journal:
                 with suppress(OSError):  # half a line would damage what comes after it
                     os.ftruncate(self._handle, size)
                 raise
+
+    async def before(self, state: State, intent: Intent | None = None) -> None:
+        """Called before each step is sent. Here nobody else can have taken the state over meanwhile, and
+        the journal is where the next run looks."""
+        if intent is not None:
+            self.add(intent_record(intent))
+
+    async def checkpoint(self, state: State) -> None:
+        """Called as steps end: the journal tells all of it already."""
 
     def close(self) -> None:
         """Close the file; the journal stays until it is folded into the state."""

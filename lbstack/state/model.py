@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lbstack.errors import StateError
-from lbstack.values import Address, Digest, Secret
+from lbstack.values import Address, Digest, Intent, Secret
 
 FORMAT = 1
 
@@ -57,8 +57,19 @@ class State:
     resources: Mapping[Address, Entry] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
     key: bytes = b""
-    doubts: tuple[Address, ...] = ()
-    """What was being created when the answer was lost, or the apply cut off. It may exist, unknown."""
+    pending: tuple[Intent, ...] = ()
+    """Creates whose answer was lost, or whose apply was cut off. What they make may exist, unknown."""
+    markers: tuple[Intent, ...] = ()
+    """Ended creates whose marker may still turn up: made once more by somebody who repeats requests, or
+    carried out long after they were given up (those have no `id`)."""
+    spent: tuple[str, ...] = ()
+    """Nonces of the saved plans that were carried out: each is once."""
+    actor: str = ""
+    """The id of the user who last wrote here."""
+    permissions: tuple[str, ...] = ()
+    """What that user could do."""
+    epoch: int = 0
+    """Counts the applies that held this state; a remote state's writes carry it."""
 
     def with_entry(self, address: Address, entry: Entry | None) -> State:
         """The state after one resource changed, or went."""
@@ -107,8 +118,11 @@ def renamed(state: State, moves: Iterable[tuple[Address, Address]]) -> State:
         )
         for address, entry in state.resources.items()
     }
-    doubts = tuple(table.get(address, address) for address in state.doubts)
-    return replace(state, resources=resources, doubts=doubts)
+
+    def moved(intents: tuple[Intent, ...]) -> tuple[Intent, ...]:
+        return tuple(replace(each, address=table.get(each.address, each.address)) for each in intents)
+
+    return replace(state, resources=resources, pending=moved(state.pending), markers=moved(state.markers))
 
 
 def bound(state: State, imports: Iterable[tuple[Address, str]]) -> State:
@@ -117,8 +131,8 @@ def bound(state: State, imports: Iterable[tuple[Address, str]]) -> State:
     found = {address: Entry(id) for address, id in imports if address not in state.resources}
     if not found:
         return state
-    doubts = tuple(address for address in state.doubts if address not in found)
-    return replace(state, resources={**state.resources, **found}, doubts=doubts)
+    pending = tuple(intent for intent in state.pending if intent.address not in found)
+    return replace(state, resources={**state.resources, **found}, pending=pending)
 
 
 def check(state: State, where: str, cure: str = "") -> None:
@@ -189,6 +203,36 @@ def _deposed_to_json(item: DeposedObject) -> dict[str, Any]:
     return data | ({"needs": [str(address) for address in item.needs]} if item.needs else {})
 
 
+def intent_to_json(intent: Intent) -> dict[str, Any]:
+    """An intent as JSON; what is empty is left out."""
+    data = {
+        "address": str(intent.address),
+        "marker": intent.marker,
+        "attempt": intent.attempt,
+        "actor": intent.actor,
+        "since": intent.since,
+        "natural": to_json(intent.natural),
+        "secrets": to_json(intent.secrets),
+        "id": intent.id,
+    }
+    return {name: value for name, value in data.items() if value or name in ("address", "marker")}
+
+
+def intent_from_json(data: dict[str, Any]) -> Intent:
+    """An intent read back. Raises KeyError, TypeError or ValueError on anything else."""
+    since, id = data.get("since"), data.get("id")
+    return Intent(
+        Address.parse(data["address"]),
+        _text(data.get("marker", "")),
+        int(data.get("attempt", 1)),
+        _text(data.get("actor", "")),
+        None if since is None else float(since),
+        from_json(mapping(data.get("natural", {}))),
+        from_json(mapping(data.get("secrets", {}))),
+        None if id is None else _text(id),
+    )
+
+
 def _addresses(texts: Iterable[str]) -> tuple[Address, ...]:
     return tuple(Address.parse(text) for text in texts)
 
@@ -224,7 +268,15 @@ def state_to_json(state: State) -> dict[str, Any]:
         "resources": {str(address): entry_to_json(entry) for address, entry in state.resources.items()},
         "outputs": to_json(state.outputs),
     }
-    return data | ({"doubts": [str(address) for address in state.doubts]} if state.doubts else {})
+    more = {
+        "pending": [intent_to_json(intent) for intent in state.pending],
+        "markers": [intent_to_json(intent) for intent in state.markers],
+        "spent": list(state.spent),
+        "actor": state.actor,
+        "permissions": list(state.permissions),
+        "epoch": state.epoch,
+    }
+    return data | {name: value for name, value in more.items() if value}
 
 
 def state_from_json(data: Any, key: bytes, where: str, cure: str = "") -> State:
@@ -244,7 +296,15 @@ def state_from_json(data: Any, key: bytes, where: str, cure: str = "") -> State:
             resources={Address.parse(k): entry_from_json(v) for k, v in mapping(data["resources"]).items()},
             outputs=from_json(mapping(data["outputs"])),
             key=key,
-            doubts=_addresses(data.get("doubts", [])),
+            pending=tuple(
+                [intent_from_json(mapping(item)) for item in data.get("pending", [])]
+                + [Intent(address, "") for address in _addresses(data.get("doubts", []))]
+            ),
+            markers=tuple(intent_from_json(mapping(item)) for item in data.get("markers", [])),
+            spent=tuple(_text(nonce) for nonce in data.get("spent", [])),
+            actor=_text(data.get("actor", "")),
+            permissions=tuple(_text(name) for name in data.get("permissions", [])),
+            epoch=int(data.get("epoch", 0)),
         )
     except KeyError as error:
         raise StateError(f"{where} is no state of lbstack, or damaged: it has no {error}", cure) from None

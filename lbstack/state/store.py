@@ -15,7 +15,7 @@ import re
 import secrets
 import socket
 import uuid
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 
 from lbstack.errors import LockedError, StateError
 from lbstack.state.files import Journal, make_folder, read_journal, write_whole
+from lbstack.state.intents import Ledger
 from lbstack.state.model import (
     RESTORE,
     Entry,
@@ -39,7 +40,7 @@ from lbstack.state.model import (
     state_to_json,
     to_json,
 )
-from lbstack.values import Address
+from lbstack.values import Address, Intent
 
 GLANCE = 0.2
 """Seconds that an apply waits for the lock in any case: who looks whether it is held has it for a moment."""
@@ -171,7 +172,7 @@ class Store:
             return state
         resources = dict(state.resources)  # one copy for all records, not one for each
         folded = replace(state, resources=resources)
-        doubts = dict.fromkeys(state.doubts)
+        ledger = Ledger(state)
         for record in read_journal(journal):
             with _sound(journal):
                 serial = _whole(record.get("serial", state.serial))
@@ -180,9 +181,9 @@ class Store:
                 if serial < state.serial:
                     return state  # the apply ended between saving the state and removing its journal
                 folded = fold_record(folded, resources, record)
-                _fold_doubt(doubts, record, state, resources)
+                ledger.fold(record)
         check(folded, str(journal))
-        return replace(folded, serial=state.serial + 1, doubts=tuple(doubts))
+        return replace(ledger.told(folded), serial=state.serial + 1)
 
     @contextmanager
     def locked(self, timeout: float = 0.0) -> Iterator[None]:
@@ -240,14 +241,17 @@ class Store:
         self.save(state)
         return state
 
-    def begin(self, state: State) -> tuple[State, Journal]:
+    def begin(self, state: State, intents: Sequence[Intent] = (), nonce: str = "") -> tuple[State, Journal]:
         """Open the journal of an apply. What it continues must lie on disk: a state that is fresh, or
-        not as it was loaded (resources have moved), is saved first."""
+        not as it was loaded (resources have moved), is saved first.
+
+        `intents` are the creates to come: here each is durable when its turn comes, in the journal that
+        the next run reads, and one that was never announced was never sent."""
         state = self.start(state)
         if self._beside(".journal").exists() or state != self._loaded:
             self.save(state)
         journal = Journal(self._beside(".journal"))
-        journal.add({"lineage": state.lineage, "serial": state.serial})
+        journal.add({"lineage": state.lineage, "serial": state.serial} | ({"nonce": nonce} if nonce else {}))
         return state, journal
 
     def save(self, state: State) -> None:
@@ -297,21 +301,6 @@ def fold_record(state: State, resources: dict[Address, Entry], record: dict[str,
     elif "outputs" in record:
         return replace(state, outputs=from_json(mapping(record["outputs"])))
     return state
-
-
-def _fold_doubt(
-    doubts: dict[Address, None], record: dict[str, Any], begun: State, resources: dict[Address, Entry]
-) -> None:
-    """A create is in doubt from its intent until it was certainly refused, or its address has another id."""
-    if record.get("intent") == "create":
-        doubts[Address.parse(record["address"])] = None
-    elif record.get("unknown") is False and Address.parse(record["failed"]) not in begun.doubts:
-        doubts.pop(Address.parse(record["failed"]), None)
-    elif "resource" in record:
-        address = Address.parse(record["resource"])
-        before, now = begun.resources.get(address, Entry(None)), resources.get(address, Entry(None))
-        if now.id and now.id != before.id:
-            doubts.pop(address, None)
 
 
 def _holds_digest(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,8 +22,12 @@ ANSWERS: dict[str, tuple[int, bytes]] = {
 
 
 @contextmanager
-def losing(endpoint: str, operation: str, answer: str) -> Iterator[str]:
-    """The endpoint of a proxy that carries every request out, but loses the answers to one operation."""
+def losing(endpoint: str, operation: str, answer: str, once: bool = False) -> Iterator[str]:
+    """The endpoint of a proxy that carries every request out, but loses the answers to one operation.
+
+    With ``nothing, unsent`` that operation does not even arrive; `once`: only the first one is lost.
+    """
+    left = [1 if once else sys.maxsize]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -31,9 +36,11 @@ def losing(endpoint: str, operation: str, answer: str) -> Iterator[str]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {name: self.headers[name] for name in ("Authorization", "Content-Type")}
             base = endpoint.removesuffix("/graphql")
-            real = httpx2.post(base + self.path, content=body, headers=headers)
-            lost = operation.encode() in body
-            if lost and answer == "nothing":
+            lost = operation.encode() in body and left[0] > 0
+            left[0] -= lost
+            if not (lost and answer.endswith("unsent")):
+                real = httpx2.post(base + self.path, content=body, headers=headers)
+            if lost and answer.startswith("nothing"):
                 self.close_connection = True
                 return
             status, content = ANSWERS[answer] if lost else (real.status_code, real.content)

@@ -1,4 +1,4 @@
-"""A create whose answer was lost: said at once, remembered, and told before anything is sent again."""
+"""A create whose answer was lost: remembered, looked for, and never sent again blindly."""
 
 from __future__ import annotations
 
@@ -13,44 +13,51 @@ COUNT = "query { datasets(where: {deleted: false}, first: 100) { id } }"
 
 
 @pytest.mark.parametrize("answer", ["nothing", "a 502", "garbage", "a list", "null", "a null root"])
-def test_an_unknown_create_is_4_and_named(served: Cli, answer: str) -> None:
+def test_a_create_without_an_answer_is_looked_for_and_taken_over(served: Cli, answer: str) -> None:
     with losing(served.env["LABELBOX_ENDPOINT"], "createDataset", answer) as endpoint:
-        state = ("--state", "st.json", "--endpoint", endpoint)
-        done = served("apply", "--auto-approve", *state)
-        assert done.returncode == 4, done.stdout + done.stderr
+        place = ("--state", "st.json", "--endpoint", endpoint)
+        done = served("apply", "--auto-approve", *place)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "it had been made" in done.stdout
         assert len(graphql(served, COUNT)["datasets"]) == 1
-        assert "Unknown: dataset.signs" in done.stdout
-        assert "look for it before you apply again" in done.stdout
-        assert "Failed:" not in done.stdout
-        warned = served("plan", *state)
-        assert warned.returncode == 0
-        assert "dataset.signs" in warned.stderr
-        assert "may be in Labelbox already" in warned.stderr
+        assert served("plan", "--detailed-exitcode", *place).returncode == 0
 
 
-def test_a_doubt_ends_with_an_import(served: Cli) -> None:
+def test_who_does_not_wait_leaves_it_to_the_next_apply(served: Cli) -> None:
     with losing(served.env["LABELBOX_ENDPOINT"], "createDataset", "nothing") as endpoint:
         place = ("--state", "st.json", "--endpoint", endpoint)
-        events = served("apply", "--auto-approve", "--json", *place).stdout.splitlines()
-        assert json.loads(events[-1])["unknown"] == ["dataset.signs"]
-        served("plan", *place)
-        assert json.loads((served.folder / "st.json").read_text())["doubts"] == ["dataset.signs"]
-        (found,) = graphql(served, COUNT)["datasets"]
-        text = (served.folder / "stack.yaml").read_text()
-        served.write(text + f"imports:\n  - {{address: dataset.signs, id: {found['id']}}}\n")
+        told = served("apply", "--auto-approve", "--no-wait", "--json", *place)
+        assert told.returncode == 4
+        assert json.loads(told.stdout.splitlines()[-1])["unknown"] == ["dataset.signs"]
+        (pending,) = json.loads((served.folder / "st.json").read_text())["pending"]
+        assert pending["address"] == "dataset.signs"
+        planned = served("plan", *place)
+        assert "dataset.signs had been made by an apply that never heard of it" in planned.stdout
+        assert "Plan: 0 to add, 0 to change, 0 to destroy." in planned.stdout
         done = served("apply", "--auto-approve", *place)
         assert done.returncode == 0, done.stderr
-        assert served("plan", *place).stderr == ""
+        assert len(graphql(served, COUNT)["datasets"]) == 1
+        assert "dataset.signs" in served("state", "list", *place).stdout
+
+
+def test_what_was_never_made_is_waited_for_and_then_made(served: Cli) -> None:
+    """A create that got lost on its way."""
+    with losing(served.env["LABELBOX_ENDPOINT"], "createDataset", "nothing, unsent", once=True) as endpoint:
+        done = served(
+            "apply", "--auto-approve", "--settle", "1s", "--state", "st.json", "--endpoint", endpoint
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "nothing is there yet; waiting up to" in done.stdout
         assert len(graphql(served, COUNT)["datasets"]) == 1
 
 
 def test_a_doubt_ends_when_the_state_is_told_to_forget_it(served: Cli) -> None:
     with losing(served.env["LABELBOX_ENDPOINT"], "createDataset", "nothing") as endpoint:
         place = ("--state", "st.json", "--endpoint", endpoint)
-        served("apply", "--auto-approve", *place)
+        served("apply", "--auto-approve", "--no-wait", *place)
         done = served("state", "rm", "dataset.signs", *place)
         assert done.returncode == 0, done.stderr
-        assert served("plan", *place).stderr == ""
+        assert "had been made" not in served("plan", *place).stdout
 
 
 def test_what_was_certainly_refused_leaves_no_doubt(served: Cli) -> None:

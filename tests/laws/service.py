@@ -20,6 +20,9 @@ FIXED = {"shape", "home"}
 ASKED = re.compile(r"(a\d+): \w+\(id: \$(\w+)\)")
 
 
+LISTED = re.compile(r"(a\d+): made\(kind: \$(\w+)\)")
+
+
 class Death(BaseException):
     """The process is killed: nothing after this moment happens."""
 
@@ -88,11 +91,11 @@ class Service:
     async def rest(self, method: str, path: str, body: Any = None) -> Any:
         raise NotImplementedError
 
-    def _create(self, kind: str, address: str, fields: dict[str, Any]) -> dict[str, Any]:
+    def _create(self, kind: str, address: str, marker: str, fields: dict[str, Any]) -> dict[str, Any]:
         self._require_references(address, fields)
         id = f"{kind}-{len(self.made) + 1}"
         self.made.append(id)
-        self.objects[id] = {"kind": kind, "address": address, "fields": dict(fields)}
+        self.objects[id] = {"kind": kind, "address": address, "marker": marker, "fields": dict(fields)}
         return {"id": id, "stamp": f"stamp of {id}"}
 
     def _update(self, id: str, address: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -135,6 +138,12 @@ class Service:
             if held is None:
                 code = {"code": "RESOURCE_NOT_FOUND"}
                 errors.append({"message": "not found", "path": [alias], "extensions": code})
+        for alias, name in LISTED.findall(document):
+            kind = variables[name]
+            made = [(id, held) for id, held in self.objects.items() if held["kind"] == kind]
+            data[alias] = [
+                {"id": id, "marker": held["marker"], "at": self.made.index(id)} for id, held in made
+            ]
         return Answer(data, errors)
 
 

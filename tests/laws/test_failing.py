@@ -120,20 +120,32 @@ def test_a_create_that_may_be_lost_is_remembered_as_a_doubt(before: Wish, wish: 
             world.apply(wish, fate=Fate(at), parallelism=1)
         owners = {id: held["address"] for id, held in world.service.objects.items()}
         lost = {owners[id] for id in world.existing() - world.remembered()}
-        assert lost <= {str(address) for address in world.state.doubts}
+        assert lost <= {str(intent.address) for intent in world.state.pending}
+
+
+@law(80)
+@given(wishes(least=1), wishes(), st.integers(1, 40))
+def test_what_a_killed_apply_made_is_found_and_never_made_again(before: Wish, wish: Wish, at: int) -> None:
+    with a_world() as world:
+        world.apply(before)
+        with suppress(Death):
+            world.apply(wish, fate=Fate(at), parallelism=1)
+        world.apply(wish)
+        assert world.existing() == world.remembered()
+        assert not world.state.pending
 
 
 @law(40)
 @given(wishes(least=1))
-def test_a_doubt_lasts_until_its_address_is_made(wish: Wish) -> None:
+def test_a_create_that_did_nothing_is_given_up_after_a_look_and_stays_watched(wish: Wish) -> None:
     with a_world() as world:
         first = next(address for address in wish if address.startswith("thing."))
         world.service.rambling = {first}
         world.apply(wish)
-        assert {str(address) for address in world.state.doubts} == {first}
-        world.service.rambling, world.service.failing = set(), {first}
+        (lost,) = world.state.pending
+        assert str(lost.address) == first
+        world.service.rambling = set()
         world.apply(wish)
-        assert {str(address) for address in world.state.doubts} == {first}
-        world.service.failing = set()
-        world.apply(wish)
-        assert world.state.doubts == ()
+        assert not world.state.pending
+        assert lost in world.state.markers
+        assert world.existing() == world.remembered()

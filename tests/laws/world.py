@@ -10,19 +10,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from lbstack.apply import Outcome, apply
+from lbstack.apply import Outcome, announced, apply
 from lbstack.graph import Graph, build
-from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Tracked, Work
+from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Search, Sighting, Tracked, Work
 from lbstack.kinds.fields import Immutable, Keyed, RefTo, SecretText, Spec, Text, Unordered, WriteOnly
 from lbstack.live import Snapshot, read
 from lbstack.plan.changes import Plan
 from lbstack.plan.planner import plan
+from lbstack.recover import Patience, recover
 from lbstack.stack.digest import digest
 from lbstack.stack.model import Output, Resource, Stack
 from lbstack.state.files import Journal
 from lbstack.state.model import State, renamed
 from lbstack.state.store import Store
-from lbstack.values import Address, Source
+from lbstack.values import Address, Intent, Source
 from lbstack.work import Event
 from tests.laws.service import Fate, Service
 
@@ -69,10 +70,15 @@ class Thing(Kind):
             found[item.address] = None if reply.gone else _live(reply.data)
         return found
 
+    def search(self, since: str | None, lost: bool) -> Search:
+        (reply,) = yield [Ask("made(kind: $kind)", {"kind": ("ID!", self.name)})]
+        return [Sighting(node["id"], node["id"], node["marker"], {}, node["at"]) for node in reply.data]
+
     async def create(self, work: Work, want: Fields) -> Fields:
         first = {name: want[name] for name in self.plain if name in want}
         mutate = work.wire.mutate
-        made = await mutate("create", kind=self.name, address=str(work.address), fields=first)
+        told = {"kind": self.name, "address": str(work.address), "marker": work.marker, "fields": first}
+        made = await mutate("create", **told)
         work.made(made["id"], **first)
         rest = {name: value for name, value in want.items() if name not in first}
         if rest:
@@ -163,8 +169,13 @@ class World:
 
     def plan(self, wish: Wish | Graph, **more: Any) -> Plan:
         graph = wish if isinstance(wish, Graph) else graph_of(wish)
-        state = renamed(self.state, more.get("moves", ()))
+        state = self.recovered(renamed(self.state, more.get("moves", ())))
         return plan(graph, state, self.look(graph, state), KINDS, **more)
+
+    def recovered(self, state: State) -> State:
+        """The state with what was made and never heard of; nothing is carried out late here."""
+        patience = Patience(0.0, lambda: None, waits=False)
+        return asyncio.run(recover(state, KINDS, self.service, patience))[0]
 
     def apply(
         self,
@@ -177,8 +188,9 @@ class World:
         """Plan unless that was done, carry out, save; with a fate, perhaps not to the end. Somebody may
         ask it to stop when so many steps have begun."""
         made = what if isinstance(what, Plan) else self.plan(what, **more)
-        state = renamed(self.state, made.moves)
-        state, journal = self.store.begin(replace(state, organization=made.pins.organization))
+        state = self.recovered(renamed(self.state, made.moves))
+        intents = announced(made)
+        state, journal = self.store.begin(replace(state, organization=made.pins.organization), intents)
         self.events = []
         self.service.fate = fate or Fate()
         try:
@@ -189,6 +201,7 @@ class World:
                     _Fated(journal, self.service),
                     KINDS,
                     self.service,
+                    intents=intents,
                     parallelism=parallelism,
                     emit=self.events.append,
                     stop=lambda: sum(e.type == "start" for e in self.events) == stop_after,
@@ -226,6 +239,14 @@ class _Fated:
         self.service.fate.pass_by()
         self.journal.add(record)
         self.service.fate.pass_by()
+
+    async def before(self, state: State, intent: Intent | None = None) -> None:
+        self.service.fate.pass_by()
+        await self.journal.before(state, intent)
+        self.service.fate.pass_by()
+
+    async def checkpoint(self, state: State) -> None:
+        await self.journal.checkpoint(state)
 
 
 @contextmanager

@@ -65,6 +65,8 @@ class Member(Kind):
 
     name, plural, Spec = "member", "members", MemberSpec
     computed = ("status",)
+    marks = False
+    looks_first = True
 
     def identity(self, key: str) -> str | None:
         return key.lower()

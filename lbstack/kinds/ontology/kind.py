@@ -12,7 +12,8 @@ import json
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Reply, Tracked, Work
+from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Reply, Search, Tracked, Work
+from lbstack.kinds.marks import SEARCHED, marked, marker_of_name, sighting, unmarked
 from lbstack.kinds.ontology.carry import carry_out, document, drop_unused, path_of
 from lbstack.kinds.ontology.edit import adds_something, archived, edits
 from lbstack.kinds.ontology.spec import OntologySpec, ends, raw, renames
@@ -71,14 +72,22 @@ class Ontology(Kind):
         found |= yield from listed_then_by_id(rest, None, list, _by_id)
         return settle(tracked, found, _live)
 
+    def natural(self, key: str, want: Fields) -> Fields:
+        return {"name": want["name"], "media_type": want.get("media_type")}
+
+    def search(self, since: str | None, lost: bool) -> Search:
+        nodes = yield from _named("" if lost else SEARCHED)
+        return [sighting(node, marker_of_name(node["name"]), _natural(node)) for node in nodes]
+
     async def create(self, work: Work, want: Fields) -> Fields:
         data = {
-            "name": want["name"],
+            "name": marked(want["name"], work.marker),
             "normalized": document(want.get("tools", {}), want.get("classifications", {})),
             "mediaType": want.get("media_type"),
         }
         id = (await work.wire.mutate(CREATE, data=data))["upsertOntology"]["id"]
-        work.made(id, **want)
+        work.made(id, **{name: value for name, value in want.items() if name != "name"})
+        await work.wire.mutate(RENAME, id=id, name=want["name"])
         return {}
 
     async def update(self, work: Work, id: str, have: Fields, want: Fields, changed: set[str]) -> Fields:
@@ -150,6 +159,33 @@ def _listed(ids: Sequence[str]) -> Generator[list[Ask], list[Reply], dict[str, A
         if not after or len(found) == len(wanted):
             break
     return found
+
+
+def _named(search: str) -> Generator[list[Ask], list[Reply], list[dict[str, Any]]]:
+    """All ontologies whose name holds a text; a cursor leads to the next page. A search lags behind, a list
+    without one does not (API reference 6.6)."""
+    found: list[dict[str, Any]] = []
+    text = (
+        "ontologies(where: {filter: $filter, search: $search}, after: $after, first: $first)"
+        " { nodes { id name mediaType createdAt createdBy { id } } nextCursor }"
+    )
+    after = None
+    while True:
+        told = {
+            "filter": ("OntologyFilter", {"status": "ALL"}),
+            "search": ("String", search or None),
+            "after": ("String", after),
+            "first": ("PageSize", PAGE),
+        }
+        (reply,) = yield [Ask(text, told, PAGE)]
+        found += reply.data["nodes"]
+        after = reply.data["nextCursor"]
+        if not after:
+            return found
+
+
+def _natural(node: dict[str, Any]) -> Fields:
+    return {"name": unmarked(node["name"]), "media_type": node["mediaType"]}
 
 
 def _live(node: dict[str, Any]) -> Live:
