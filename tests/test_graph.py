@@ -288,7 +288,7 @@ def test_of_every_kind_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None
         "9:20: member.somebody: role: LABELER reaches every project; write role: NONE, or no projects",
         "9:29: member.somebody: NONE is no role on a project; leave the project out",
         "11:7: unknown key 'topic' in webhooks.w; did you mean 'topics'?",
-        "11:23: webhook.w: url should be an http:// or https:// URL",
+        "11:23: webhooks.w.url should be an https:// URL",
     ]
 
 

@@ -5,11 +5,12 @@ API reference 1.6 (operations), 2.2 (topics), 6.2 (INACTIVE is how one goes), 6.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Search, Tracked, Work
 from lbstack.kinds.fields import (
@@ -25,7 +26,8 @@ from lbstack.kinds.fields import (
 )
 from lbstack.kinds.marks import sighting
 from lbstack.kinds.reading import PAGE, by_id_ask, listed_then_by_id, settle, until_short
-from lbstack.values import Ref
+from lbstack.kinds.urls import is_url, unsafe
+from lbstack.values import Ref, Template
 
 CREATE = """mutation CreateWebhook($topics: [WebhookTopic!]!, $url: String!, $secret: String!) {
   createWebhook(data: {topics: {set: $topics}, url: $url, secret: $secret}) { id }
@@ -41,6 +43,9 @@ UPDATE = """mutation UpdateWebhook($id: ID!, $topics: [WebhookTopic!]!, $url: St
 DELETE = """mutation DeleteWebhook($id: ID!) {
   updateWebhook(where: {id: $id}, data: {status: INACTIVE}) { id }
 }"""
+_ALLOW = "allow_insecure_url: true on this webhook permits that"
+_AUTHORITY = re.compile(r"[a-z]+://[^/?#]+[/?#]", re.IGNORECASE)
+"""The beginning of a URL, with its host whole."""
 SELECTION = "id url status topics project { id }"
 
 Topic = Annotated[
@@ -63,13 +68,32 @@ class WebhookSpec(Spec):
     project: Annotated[str, RefTo("project"), Immutable()] | None = Field(
         None, description="The project whose events are told; absent or null: the whole organisation"
     )
-    url: Text = Field(description="Where events are posted")
+    allow_insecure_url: Annotated[bool, WriteOnly()] = Field(
+        False,
+        description="Let `url` be http, or an address of a private network or of this machine; not sent",
+    )
+    url: Text = Field(description="Where events are posted: https, and a public host")
     topics: Annotated[list[Topic], Unordered(), Distinct] = Field(
         min_length=1, description="The events that are told"
     )
     secret: Annotated[SecretText, Immutable(), WriteOnly()] = Field(
         description="Signs what is posted; another secret makes another webhook"
     )
+
+    @field_validator("url")
+    @classmethod
+    def _leads_outside(cls, url: Any, info: ValidationInfo) -> Any:
+        """Judge where events go. A URL with references in it is judged by its beginning, up to the path."""
+        allowed = info.data.get("allow_insecure_url")
+        begins = url.parts[0] if isinstance(url, Template) else url
+        if isinstance(begins, Ref) or (begins is not url and not _AUTHORITY.match(begins)):
+            if allowed is False:
+                raise PydanticCustomError("url", "has a host that is known only after apply; " + _ALLOW)
+        elif not is_url(begins):
+            raise PydanticCustomError("url", "should be an https:// URL")
+        elif allowed is False and (why := unsafe(begins)):
+            raise PydanticCustomError("url", "{why}; " + _ALLOW, {"why": why})
+        return url
 
 
 class Webhook(Kind):
@@ -80,14 +104,9 @@ class Webhook(Kind):
 
     def wanted(self, key: str, spec: BaseModel) -> Fields:
         want = super().wanted(key, spec)
+        want.pop("allow_insecure_url", None)  # the stack's own word, not the service's
         # To leave the project out says something: the whole organisation.
         return {"project": None, **want}
-
-    def check(self, key: str, want: Fields, find: Callable[[Ref], Fields | None]) -> list[tuple[str, str]]:
-        url = want.get("url")
-        if isinstance(url, str) and not _is_url(url):
-            return [("url", "url should be an http:// or https:// URL")]
-        return []
 
     def read(self, tracked: Sequence[Tracked]) -> Reading:
         raw = yield from listed_then_by_id(
@@ -124,15 +143,6 @@ class Webhook(Kind):
 
     async def delete(self, work: Work, id: str, have: Fields) -> None:
         await work.wire.mutate(DELETE, id=id)
-
-
-def _is_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        whole = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        return False
-    return whole and not any(char.isspace() for char in text)
 
 
 def _page(skip: int) -> Ask:
