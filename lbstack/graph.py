@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
 from typing import Any
 
+from lbstack.errors import Problem
 from lbstack.kinds import KINDS
 from lbstack.kinds.contract import Fields, Kind
 from lbstack.stack.model import Resource, Stack
@@ -26,6 +27,7 @@ class Graph:
     stack: Stack
     order: tuple[Address, ...]
     needs: dict[Address, tuple[Address, ...]]
+    warnings: tuple[Problem, ...] = ()
 
 
 def build(stack: Stack, kinds: Mapping[str, Kind] = KINDS, problems: Problems | None = None) -> Graph:
@@ -53,7 +55,7 @@ def build(stack: Stack, kinds: Mapping[str, Kind] = KINDS, problems: Problems | 
     order = _order(stack, needs, problems)
     _check_kinds(stack, kinds, problems)
     problems.raise_any()
-    return Graph(stack, order, needs)
+    return Graph(stack, order, needs, tuple(problems.warnings))
 
 
 def _needs(
@@ -161,6 +163,8 @@ def _check_kinds(stack: Stack, kinds: Mapping[str, Kind], problems: Problems) ->
     for address, resource in stack.resources.items():
         for field, summary in kinds[address.kind].check(address.key, resource.fields, find):
             problems.add(f"{address}: {summary}", "", resource.where(*field.split(".")))
+        for field, summary in kinds[address.kind].unwise(resource.fields):
+            problems.warn(f"{address}: {summary}", "", resource.where(*field.split(".")))
 
 
 def _check_renames(

@@ -341,10 +341,12 @@ def read_var_value(text: str) -> tuple[str, str]:
     """``NAME=VALUE`` as given with ``--var``."""
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise UsageError(f"--var {name or text!r} is not of the form NAME=VALUE")
+        raise UsageError("a --var is not of the form NAME=VALUE")  # and may be a secret, so not repeated
     return name, value
 
 
 def dumps(document: Any) -> str:
     """JSON as it is printed: one document, readable, no surprises for a parser."""
-    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False)
+    from lbstack.render import words
+
+    return words.document(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))

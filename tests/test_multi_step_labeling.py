@@ -58,6 +58,10 @@ def until(good: Callable[[], Any]) -> Any:
     return found
 
 
+def local(relay: str) -> list[str]:
+    return ["--var", f"relay={relay}", "--var", "relay_is_local=true"]
+
+
 class Example:
     """A served sandbox with the stack applied to it."""
 
@@ -81,7 +85,7 @@ class Example:
         return done.stdout
 
     def apply(self, relay: str) -> None:
-        self.lbstack("apply", str(STACK), "--auto-approve", "--var", f"relay={relay}")
+        self.lbstack("apply", str(STACK), "--auto-approve", *local(relay))
 
     def graphql(self, document: str, **variables: Any) -> Any:
         answer = httpx2.post(
@@ -177,7 +181,7 @@ def test_what_the_sdk_labels_damaged_arrives_in_step_2_and_nothing_else(example:
         ("LABEL_CREATED", "1", "DELIVERED: 200")
     ] * 2
     assert example.moved() == ["tooth-1"]
-    assert example.lbstack("plan", str(STACK), "--detailed-exitcode", "--var", f"relay={relay}")
+    assert example.lbstack("plan", str(STACK), "--detailed-exitcode", *local(relay))
 
 
 def test_a_tampered_delivery_is_refused(example: Example, relay: str) -> None:

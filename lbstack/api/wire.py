@@ -22,6 +22,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 from lbstack.api.clock import ServiceClock
 from lbstack.api.outcomes import Throttled, Transient, of_errors, of_mutation, of_rest
 from lbstack.errors import NotExecuted, OutcomeUnknown, ServiceError
+from lbstack.redaction import redacted
 from lbstack.version import __version__
 
 TIMEOUT = httpx2.Timeout(70.0, connect=10.0)
@@ -246,5 +247,5 @@ def _message(response: httpx2.Response) -> str:
 
 
 def _short(text: str, limit: int = 200) -> str:
-    line = " ".join(text.split())
+    line = redacted(" ".join(text.split()))  # before it is cut: half a secret is not known again
     return line if len(line) <= limit else line[:limit] + "…"

@@ -145,10 +145,10 @@ def _occupy_closed() -> None:
 
 def report(error: StackError) -> None:
     """Every problem on stderr, one a line, those with a place in compiler form."""
-    from lbstack.render.words import safe
+    from lbstack.render.words import sentence
 
     for problem in error.problems:
-        text = safe(str(problem))
+        text = sentence(str(problem))
         with suppress(OSError):
             click.echo(text if problem.source else f"Error: {text}", err=True)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
-from lbstack.errors import UsageError
+from lbstack.errors import Problem, UsageError
 from lbstack.session import Settings, read_var_value
 from lbstack.values import Address
 
@@ -120,6 +121,15 @@ def with_settings(command: Command) -> Command:
 def _settle(text: str | None) -> float | None:
     said = text or os.environ.get("LBSTACK_SETTLE")
     return duration(said) if said else None
+
+
+def warn(problems: Sequence[Problem]) -> None:
+    """Say on stderr what is allowed and yet unwise."""
+    from lbstack.render.words import sentence
+
+    for problem in problems:
+        with suppress(OSError):
+            click.echo(sentence(f"Warning: {problem}"), err=True)
 
 
 def _address(text: str) -> Address:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import click
 
@@ -21,7 +22,7 @@ from lbstack.session import Settings, dumps, load_graph, open_store
 @options.with_settings
 def command(settings: Settings, name: str | None, as_json: bool, no_color: bool, raw: bool) -> int:
     """Print the outputs of a stack, or one of them."""
-    from lbstack.render.words import value
+    from lbstack.render.words import document, safe, value
 
     if raw and as_json:
         raise UsageError("--raw and --json exclude each other")
@@ -39,10 +40,13 @@ def command(settings: Settings, name: str | None, as_json: bool, no_color: bool,
         raise ConfigError(f"there is no output {name!r} in the state", "see: lbstack output")
     if name is not None:
         item = outputs[name]
-        click.echo(item if raw and isinstance(item, str) else json.dumps(item))
+        bare = raw and isinstance(item, str)
+        if bare and sys.stdout.isatty():  # a person's screen, not a script
+            item = "\n".join(safe(line) for line in item.split("\n"))
+        click.echo(item if bare else document(json.dumps(item)))
     elif as_json:
         click.echo(dumps({key: {"value": item, "sensitive": False} for key, item in outputs.items()}))
     else:
         for key, item in outputs.items():
-            click.echo(f"{key} = {value(item)}")
+            click.echo(f"{safe(key)} = {value(item)}")
     return Exit.OK

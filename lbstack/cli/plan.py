@@ -51,6 +51,7 @@ def command(
         _require_free(out)
         require_place(out)
     graph = load_graph(settings, require_values=not destroy)
+    options.warn(graph.warnings)
     store = open_store(settings, graph.stack.name)
     state = store.load()
     if state.pending and store.held():

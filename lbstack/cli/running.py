@@ -15,6 +15,7 @@ import click
 from lbstack import live
 from lbstack.apply import announced, apply
 from lbstack.cli.again import Again
+from lbstack.cli.options import warn
 from lbstack.cli.telling import Teller
 from lbstack.errors import ConfigError, Exit, Problem, StateError, UsageError
 from lbstack.graph import Graph
@@ -24,6 +25,7 @@ from lbstack.plan.changes import Plan
 from lbstack.recover import Patience
 from lbstack.render.progress import refresh_bar
 from lbstack.render.terminal import watched
+from lbstack.render.words import summary
 from lbstack.session import (
     Settings,
     find_lost,
@@ -51,6 +53,7 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
             )
         return _run_saved(settings, teller)
     graph = _graph(settings)
+    warn(graph.warnings)
     if not auto_approve and not watched(sys.stdin):
         raise ConfigError("nobody is there to say yes", "give --auto-approve, or apply a saved plan")
     store = open_store(settings, graph.stack.name)
@@ -66,7 +69,7 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
                     )
                 teller.plan(plan)
                 guards.check(plan)
-                if not (plan.empty or auto_approve or _yes()):
+                if not (plan.empty or auto_approve or _yes(plan)):
                     click.echo("Apply cancelled. Nothing was changed.", err=True)
                     return Exit.ERROR
                 return await _execute(settings, plan, pinned, store, wire, teller)
@@ -149,8 +152,9 @@ async def _execute(
     return Exit.INTERRUPTED if outcome.stopped and not outcome.failed else outcome.exit
 
 
-def _yes() -> bool:
-    click.echo("Do you want lbstack to do this?", err=True)
+def _yes(plan: Plan) -> bool:
+    # The counts again: whatever stands above, this is what is agreed to.
+    click.echo(f"{summary(plan.counts())}\nDo you want lbstack to do this?", err=True)
     click.echo("  Only 'yes' will be accepted.\n\n  Enter a value: ", err=True, nl=False)
     # While it waits for a line the loop cannot hear Ctrl-C, so the signal itself must end the wait.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -29,10 +29,12 @@ def command() -> None:
 @options.with_settings
 def list_(settings: Settings, patterns: tuple[str, ...]) -> int:
     """List the addresses in state; PATTERNS are globs, as '*.step-?'."""
+    from lbstack.render.words import safe
+
     state = open_store(settings, load_graph(settings, require_values=False).stack.name).load()
     for address in state.resources:
         if not patterns or any(fnmatch.fnmatchcase(str(address), pattern) for pattern in patterns):
-            click.echo(str(address))
+            click.echo(safe(str(address)))
     return Exit.OK
 
 
@@ -67,12 +69,14 @@ def rm(settings: Settings, address: str) -> int:
     """Forget one resource; it stays in Labelbox."""
     from dataclasses import replace
 
+    from lbstack.render.words import safe
+
     store = open_store(settings, load_graph(settings, require_values=False).stack.name)
     with store.locked(settings.lock_timeout):
         wanted, state = _find(settings, address, doubtful=True)
         pending = tuple(intent for intent in state.pending if intent.address != wanted)
         store.save(replace(state.with_entry(wanted, None), pending=pending, serial=state.serial + 1))
-    click.echo(f"Forgot {wanted}. It stays in Labelbox.")
+    click.echo(f"Forgot {safe(str(wanted))}. It stays in Labelbox.")
     return Exit.OK
 
 

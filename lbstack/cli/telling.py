@@ -18,7 +18,7 @@ from lbstack.render.json import diagnostics, plan_document
 from lbstack.render.progress import event_lines, outcome_lines
 from lbstack.render.terminal import write
 from lbstack.render.text import Line, note_lines, plan_lines
-from lbstack.render.words import NO_CHANGES, safe, summary, value
+from lbstack.render.words import NO_CHANGES, document, safe, summary, value
 from lbstack.values import Intent
 from lbstack.work import Event
 
@@ -122,5 +122,5 @@ class Teller:
             **more,
         }
         with suppress(OSError):
-            sys.stdout.write(json.dumps(record) + "\n")
+            sys.stdout.write(document(json.dumps(record)) + "\n")
             sys.stdout.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lbstack.cli import options
-from lbstack.errors import ConfigError, Exit
+from lbstack.errors import ConfigError, Exit, Problem
 from lbstack.session import Settings, dumps, load_graph
 
 
@@ -16,10 +16,12 @@ from lbstack.session import Settings, dumps, load_graph
 @options.with_settings
 def command(settings: Settings, as_json: bool, no_color: bool) -> int:
     """Check a stack offline. Variables need no values."""
-    problems = []
+    problems: list[Problem] = []
+    warnings: tuple[Problem, ...] = ()
     count = 0
     try:
-        count = len(load_graph(settings, require_values=False).order)
+        graph = load_graph(settings, require_values=False)
+        count, warnings = len(graph.order), graph.warnings
     except ConfigError as error:
         if not as_json:
             raise
@@ -31,10 +33,11 @@ def command(settings: Settings, as_json: bool, no_color: bool) -> int:
             "format_version": "1.0",
             "valid": not problems,
             "error_count": len(problems),
-            "warning_count": 0,
-            "diagnostics": diagnostics(problems),
+            "warning_count": len(warnings),
+            "diagnostics": [*diagnostics(problems), *diagnostics(warnings, "warning")],
         }
         click.echo(dumps(document))
     else:
+        options.warn(warnings)
         click.echo(f"The stack is valid: {count} resource{'' if count == 1 else 's'}.")
     return Exit.ERROR if problems else Exit.OK

@@ -213,6 +213,10 @@ class Kind:
         """
         return []
 
+    def unwise(self, want: Fields) -> list[tuple[str, str]]:
+        """What of a resource is allowed and yet a risk, as (field, summary), offline."""
+        return []
+
     def sets(self, want: Fields) -> tuple[str, ...]:
         """Which of the computed attributes an object with these fields has."""
         return self.computed

@@ -27,7 +27,7 @@ from lbstack.kinds.fields import (
 from lbstack.kinds.marks import sighting
 from lbstack.kinds.reading import PAGE, by_id_ask, listed_then_by_id, settle, until_short
 from lbstack.kinds.urls import is_url, unsafe
-from lbstack.values import Ref, Template
+from lbstack.values import Ref, Secret, Template
 
 CREATE = """mutation CreateWebhook($topics: [WebhookTopic!]!, $url: String!, $secret: String!) {
   createWebhook(data: {topics: {set: $topics}, url: $url, secret: $secret}) { id }
@@ -43,6 +43,9 @@ UPDATE = """mutation UpdateWebhook($id: ID!, $topics: [WebhookTopic!]!, $url: St
 DELETE = """mutation DeleteWebhook($id: ID!) {
   updateWebhook(where: {id: $id}, data: {status: INACTIVE}) { id }
 }"""
+LEAST = 16
+"""Bytes of a secret below which a signature is no proof: each delivery lets its receiver, and whoever reads
+along, try secrets at leisure."""
 _ALLOW = "allow_insecure_url: true on this webhook permits that"
 _AUTHORITY = re.compile(r"[a-z]+://[^/?#]+[/?#]", re.IGNORECASE)
 """The beginning of a URL, with its host whole."""
@@ -107,6 +110,12 @@ class Webhook(Kind):
         want.pop("allow_insecure_url", None)  # the stack's own word, not the service's
         # To leave the project out says something: the whole organisation.
         return {"project": None, **want}
+
+    def unwise(self, want: Fields) -> list[tuple[str, str]]:
+        secret = want.get("secret")
+        if isinstance(secret, Secret) and len(secret.reveal().encode()) < LEAST:
+            return [("secret", f"its secret is shorter than {LEAST} bytes, which can be guessed")]
+        return []
 
     def read(self, tracked: Sequence[Tracked]) -> Reading:
         raw = yield from listed_then_by_id(

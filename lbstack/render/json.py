@@ -110,11 +110,11 @@ def sensitives(value: Any) -> Any:
     return _marked(value, (Digest, Secret))
 
 
-def diagnostics(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+def diagnostics(problems: Iterable[Problem], severity: str = "error") -> list[dict[str, Any]]:
     """Problems as Terraform's diagnostics."""
     found = []
     for problem in problems:
-        entry: dict[str, Any] = {"severity": "error", "summary": problem.summary, "detail": problem.detail}
+        entry: dict[str, Any] = {"severity": severity, "summary": problem.summary, "detail": problem.detail}
         if problem.address:
             entry["address"] = str(problem.address)
         if problem.source:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lbstack.render.terminal import watched
 from lbstack.render.text import Line
-from lbstack.render.words import safe, seconds
+from lbstack.render.words import safe, seconds, sentence
 
 if TYPE_CHECKING:
     from lbstack.apply import Outcome
@@ -95,7 +95,7 @@ def event_lines(event: Event) -> Iterator[Line]:
     elif event.type == "still":
         yield (f"{name}: Still {doing.lower()}… [{seconds(event.seconds)} elapsed]", "plain")
     elif event.type == "said":
-        yield (f"{name}: {safe(event.text)}", "note")
+        yield (f"{name}: {sentence(event.text)}", "note")
     elif event.type == "done":
         yield (f"{name}: {noun} complete after {seconds(event.seconds)}{known}", "bold")
     elif event.type == "failed":
@@ -103,11 +103,12 @@ def event_lines(event: Event) -> Iterator[Line]:
         yield (f"{name}: {noun} {ended} after {seconds(event.seconds)}", "destroy")
         for problem in event.problems:
             yield (
-                f"    {safe(problem.summary)}" + (f"; {safe(problem.detail)}" if problem.detail else ""),
+                f"    {sentence(problem.summary)}"
+                + (f"; {sentence(problem.detail)}" if problem.detail else ""),
                 "destroy",
             )
     else:
-        yield (f"{name}: Not started ({safe(event.text)})", "note")
+        yield (f"{name}: Not started ({sentence(event.text)})", "note")
 
 
 def outcome_lines(outcome: Outcome, again: str, first: str = "") -> Iterator[Line]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lbstack.plan.changes import ABSENT, Action, Change, FieldChange, Plan
-from lbstack.render.words import NO_CHANGES, Plain, key, path, quoted, safe, summary, value
+from lbstack.render.words import NO_CHANGES, Plain, key, path, quoted, safe, sentence, summary, value
 from lbstack.values import Address
 
 Line = tuple[str, str]
@@ -67,7 +67,7 @@ def note_lines(notes: Iterable[str]) -> Iterator[Line]:
     shown = False
     for note in notes:
         shown = True
-        yield (f"Note: {safe(note)}", "note")
+        yield (f"Note: {sentence(note)}", "note")
     if shown:
         yield ("", "plain")
 

@@ -1,27 +1,53 @@
 """How values, addresses and times are written, for every face.
 
 Text from the service or a stack is hostile until escaped: control characters, direction marks and
-line separators are shown as escapes, so that no name can redraw a terminal or forge a line.
+line separators are shown as escapes, so that no name can redraw a terminal or forge a line; and so is what
+a CI service would take for a command of the job's own.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from lbstack.redaction import redacted
 from lbstack.values import Address, Digest, Secret, Unknown
 
 LONGEST = 200
 """Characters of one value before it is cut, with a count of what is left out."""
 
+MOST = 2000
+"""Characters of a sentence of others', such as an error of the service, before it is cut."""
+
+_COMMAND = re.compile(r"##(?=\w*\[)|\A(\s*):(?=:)")
+"""What makes a line a command to the CI service that shows it: ``##[`` and ``##vso[`` anywhere (GitHub,
+Azure, TeamCity), ``::`` at its beginning (GitHub)."""
+
 
 def safe(text: str) -> str:
     """The text with everything that does not simply print as a visible escape."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_escaped(char) for char in text)
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(_escaped(char) for char in text)
+    return _COMMAND.sub(_disarmed, text) if "##" in text or "::" in text else text
+
+
+def _disarmed(found: re.Match[str]) -> str:
+    return "#\\u0023" if found[0] == "##" else f"{found[1]}\\u003a"
+
+
+def sentence(text: str) -> str:
+    """What others say, as a part of one line that ends."""
+    if len(text) <= MOST:
+        return _cut(safe(text), MOST)
+    return _cut(safe(redacted(text)[: 2 * MOST]), MOST, len(text))
+
+
+def document(text: str) -> str:
+    """JSON that says the same and commands no CI service."""
+    return text.replace("##", "#\\u0023")
 
 
 def _escaped(char: str) -> str:
@@ -68,7 +94,7 @@ def key(item: Any, names: Mapping[str, Address] | None = None) -> str:
     if isinstance(item, str) and names and item in names:
         return safe(str(names[item]))
     text = str(item)
-    return text if text.isidentifier() else quoted(text)
+    return _cut(text if text.isidentifier() else quoted(text))
 
 
 def path(steps: tuple[Any, ...], names: Mapping[str, Address] | None = None) -> str:
@@ -80,8 +106,11 @@ def path(steps: tuple[Any, ...], names: Mapping[str, Address] | None = None) -> 
     return told
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text) - LONGEST} more characters)"
+def _cut(text: str, most: int = LONGEST, length: int = 0) -> str:
+    """The beginning of a text that is too long; no secret is cut in two, which nobody would know again."""
+    if len(text) <= most:
+        return text
+    return f"{redacted(text)[:most]}… ({max(length, len(text)) - most} more characters)"
 
 
 def seconds(amount: float) -> str:

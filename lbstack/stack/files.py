@@ -1,9 +1,15 @@
-"""Stack files on disk: which ones there are, and their text. Nothing here can block or grow."""
+"""Stack files on disk: which ones there are, and their text. Nothing here can block or grow.
+
+Nothing leads out of a stack's folder either: a link in it could show, by the errors about it, what else
+this user may read. A file that is named on the command line is wherever it was named, and no window into
+the kernel (``/proc/self/environ`` is a regular file).
+"""
 
 from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from lbstack.errors import UsageError
@@ -28,9 +34,22 @@ def stack_files(path: Path) -> list[Path]:
             f"cannot read {path}: {_reason(error)}", "name a stack file, or its folder"
         ) from None
     found = [path / name for name in names if name.endswith(SUFFIXES) and not name.startswith(".")]
+    for each in found:
+        _confine(each, path)
     if not found:
         raise UsageError(f"no *.yaml file in {path}", "name a stack file, or its folder")
     return found
+
+
+def _confine(file: Path, folder: Path) -> None:
+    """Refuse a link to somewhere else. One within the folder is how some systems switch versions."""
+    with suppress(OSError, RuntimeError):  # what does not resolve cannot be read either
+        inside = file.resolve(strict=True).is_relative_to(folder.resolve())
+        if file.is_file() and not inside:
+            raise UsageError(
+                f"{file} is a link to a file outside of {folder}",
+                "put the file itself into the stack's folder",
+            )
 
 
 def read_text(path: Path, problems: Problems, limit: int = FILE_BYTES) -> str | None:
@@ -54,8 +73,13 @@ def _read_regular(path: Path, limit: int) -> bytes | None:
     """At most limit + 1 bytes; None for what is no regular file: a pipe or a device may never end."""
     if not stat.S_ISREG(path.stat().st_mode):
         return None
-    # The path may become a pipe between the look and the opening: do not wait for a writer.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    path = path.resolve()
+    if path.parts[1:2] in (("proc",), ("sys",), ("dev",)):
+        return None
+    # The path may become a pipe, or a link elsewhere, between the look and the opening: neither wait for a
+    # writer nor follow it.
+    flags = ("O_NONBLOCK", "O_BINARY", "O_NOFOLLOW")
+    descriptor = os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags))
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None

@@ -25,6 +25,7 @@ class Problems:
 
     def __init__(self) -> None:
         self.found: list[Problem] = []
+        self.warnings: list[Problem] = []
         self._more = 0
         self._hints = HINTS
 
@@ -42,6 +43,11 @@ class Problems:
             self._more += 1
         else:
             self.found.append(Problem(summary, detail, source))
+
+    def warn(self, summary: str, detail: str = "", source: Source | None = None) -> None:
+        """Note what is allowed and yet unwise."""
+        if len(self.warnings) < KEPT:
+            self.warnings.append(Problem(summary, detail, source))
 
     def skip(self, count: int) -> None:
         """Count problems that nobody looked at."""

@@ -68,6 +68,12 @@ def resolve(
         value = given.variables.get(name, filed.get(name, value))
         origin = f"in {PREFIX}{name}" if PREFIX + name in given.environ else ""
         origin = "with --var" if name in given.variables else places.get(name, origin)
+        if secret and name in given.variables:
+            problems.warn(
+                f"secret variable {shown(name)} is given with --var, which all processes of this machine see",
+                f"set {PREFIX}{name}",
+                item.key,
+            )
         checked = _checked(name, item, secret, value, given.required, problems)
         found[name] = Variable(name, secret, checked, origin)
     return found

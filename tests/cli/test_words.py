@@ -36,7 +36,7 @@ def test_an_unanswered_prompt_changes_nothing_and_says_so(cli: Cli) -> None:
     code, text = on_a_terminal(cli, b"\x04", "apply", "--sandbox")
     assert code == 1
     assert "Enter a value: \nApply cancelled. Nothing was changed." in text.replace("\r", "")
-    assert text.count("Plan: 1 to add") == 1
+    assert text.count("Plan: 1 to add") == 2  # below the plan, and again where it is agreed to
     code, text = on_a_terminal(cli, b"no\n", "apply", "--sandbox")
     assert "Nothing was changed." in text
 

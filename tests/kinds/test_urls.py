@@ -37,7 +37,7 @@ NAMES = [
     "wiki.corp", "a..example.com", ".example.com", "-a.example.com",
 ]  # fmt: skip
 HIDDEN = [
-    "①②⑦.⓪.⓪.①", "127。0。0。1", "１２７.0.0.1", "loc\u00adalhost", "loc\u200balhost", "ⓛocalhost", "exämple.com",  # noqa: RUF001
+    "①②⑦.⓪.⓪.①", "127。0。0。1", "１２７.0.0.1", "loc\u00adalhost", "loc\u200balhost", "ⓛocalhost", "exämple.com",
     "%31%32%37.0.0.1", "%6cocalhost", "a.example.com%00.evil.example", "a.example.com%2f@127.0.0.1",
 ]  # fmt: skip
 WHOLE = [
