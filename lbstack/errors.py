@@ -128,6 +128,13 @@ class OutcomeUnknown(ServiceError):
     exit = Exit.UNKNOWN
 
 
+class Committed(OutcomeUnknown):
+    """A mutation that certainly had its effect, while its answer does not say what it made.
+
+    What it made can be looked for at once; sending it again would make another.
+    """
+
+
 class ChecksFailed(StackError):
     """The service carried a validation out and some of its checks did not pass.
 

@@ -53,6 +53,7 @@ class Settings:
     var_files: tuple[Path, ...] = ()
     targets: tuple[Address, ...] = ()
     parallelism: int = 10
+    rate: int | None = None
     lock_timeout: float = 0.0
     destroy: bool = False
     settle_for: float | None = None
@@ -83,6 +84,17 @@ class Settings:
         """Seconds after which what was given up is surely not carried out any more: the service's own
         ceiling of 60, and 15 until lists show it. The embedded sandbox ends with its process."""
         return self.settle_for if self.settle_for is not None else 5.0 if self.sandbox else 75.0
+
+    @property
+    def requests_per_minute(self) -> float:
+        """The share of the service's limit that this run may use; a sandbox on this machine has none."""
+        from lbstack.api.rate import PER_MINUTE, UNLIMITED
+
+        told = self.environ.get("LBSTACK_RATE", "").strip()
+        if self.rate is None and told and not (told.isascii() and told.isdigit() and int(told) > 0):
+            raise UsageError(f"LBSTACK_RATE is {told}", "it says how many requests a minute may be sent")
+        usual = UNLIMITED if self.where.startswith("http:") else PER_MINUTE
+        return self.rate or int(told or 0) or usual
 
     @property
     def state_path(self) -> str | None:
@@ -132,6 +144,7 @@ def open_store(settings: Settings, stack: str) -> Store:
 @asynccontextmanager
 async def open_wire(settings: Settings) -> AsyncIterator[ApiWire]:
     """The connection to the workspace: the real one, or the sandbox inside this process."""
+    from lbstack.api.rate import AT_ONCE, Limiter
     from lbstack.api.wire import ApiWire
 
     if settings.sandbox:
@@ -144,7 +157,8 @@ async def open_wire(settings: Settings) -> AsyncIterator[ApiWire]:
     if not (key.isascii() and key.isprintable()):
         raise AuthError("the API key holds characters that no key has", "check LABELBOX_API_KEY")
     Secret(key)  # from now on no message shows it
-    async with ApiWire(settings.where, key, connections=settings.parallelism) as wire:
+    limiter = Limiter(settings.requests_per_minute, min(AT_ONCE, settings.parallelism))
+    async with ApiWire(settings.where, key, limiter=limiter) as wire:
         yield wire
 
 

@@ -1,1 +1,1 @@
-"""The wire: GraphQL and REST over one HTTP client, errors classified. It knows no kind."""
+"""The wire: GraphQL and REST over one HTTP client, limited, and every answer judged. It knows no kind."""

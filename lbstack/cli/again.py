@@ -51,6 +51,8 @@ class Again:
             yield from ("--target", str(target))
         if settings.parallelism != Settings.parallelism:
             yield from ("--parallelism", str(settings.parallelism))
+        if settings.rate is not None:
+            yield from ("--rate", str(settings.rate))
         if settings.lock_timeout:
             yield from ("--lock-timeout", f"{settings.lock_timeout:g}s")
         if self.auto_approve:

@@ -60,7 +60,13 @@ def working(command: Command) -> Command:
             type=click.IntRange(1, 100),
             default=10,
             show_default=True,
-            help="Steps and requests at the same time.",
+            help="Steps at the same time; of requests there are never more than 8.",
+        ),
+        click.option(
+            "--rate",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Requests a minute that this run may send (LBSTACK_RATE); else 1200.",
         ),
         click.option(
             "--target",
@@ -109,6 +115,7 @@ def with_settings(command: Command) -> Command:
             var_files=tuple(options.pop("var_files", ())),
             targets=tuple(_address(text) for text in options.pop("target", ())),
             parallelism=options.pop("parallelism", 10),
+            rate=options.pop("rate", None),
             lock_timeout=duration(options.pop("lock_timeout", "0s")),
             settle_for=_settle(options.pop("settle", None)),
             waits=not options.pop("no_wait", False),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +11,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from lbstack.api.rate import UNLIMITED, Limiter
 from lbstack.api.wire import ApiWire
 from lbstack.errors import AuthError, NotExecuted, NotFound, OutcomeUnknown, ServiceError
 from lbstack.values import Secret
+from tests.api.virtual import VirtualLoop
 
 READ, WRITE = "query { a }", "mutation { a { id } }"
 
@@ -34,11 +35,17 @@ class Service:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
     def asked(self, work: Callable[[ApiWire], Any]) -> Any:
+        loop = VirtualLoop()
+        limiter = Limiter(UNLIMITED, clock=loop.time)
+
         async def run() -> Any:
-            async with ApiWire("http://sandbox/graphql", "the-key", app=self.app) as wire:
+            async with ApiWire("http://sandbox/graphql", "the-key", app=self.app, limiter=limiter) as wire:
                 return await work(wire)
 
-        return asyncio.run(run())
+        try:
+            return loop.run_until_complete(run())
+        finally:
+            loop.close()
 
 
 def error(code: str, message: str = "no", path: list[str] | None = None, **more: Any) -> Response:
@@ -65,7 +72,21 @@ def test_a_read_gives_up() -> None:
     service = Service(JSONResponse({"message": "You have exceeded"}, 429, headers={"retry-after": "0"}))
     with pytest.raises(NotExecuted, match="throttling"):
         service.asked(lambda wire: wire.query(READ))
+    assert len(service.requests) == 12
+
+
+def test_a_read_is_not_tried_for_ever() -> None:
+    service = Service(Response("", 502))
+    with pytest.raises(ServiceError, match="502"):
+        service.asked(lambda wire: wire.query(READ))
     assert len(service.requests) == 5
+
+
+def test_a_wait_beyond_all_patience_ends_the_run() -> None:
+    service = Service(throttled("3600"))
+    with pytest.raises(NotExecuted, match="throttling"):
+        service.asked(lambda wire: wire.query(READ))
+    assert len(service.requests) == 1
 
 
 def test_a_mutation_that_was_throttled_is_sent_again() -> None:
@@ -103,7 +124,6 @@ def test_a_mutation_whose_outcome_is_unknown_is_never_sent_again(answer: Respons
         error("GRAPHQL_PARSE_FAILED"),
         error("MALFORMED_REQUEST"),
         error("RESOURCE_CONFLICT"),
-        error("OPERATION_NOT_ALLOWED", path=["project", "connectOntology"]),
         error("INTERNAL_SERVER_ERROR", exception={"status": 422}),
     ],
 )
@@ -152,7 +172,11 @@ def test_the_key_travels_in_the_header_alone() -> None:
     [
         (JSONResponse({"message": "is used"}, 409), NotExecuted, "is used"),
         (JSONResponse({"message": "no such"}, 404), NotFound, "no such"),
-        (Response("", 403), AuthError, "API key"),
+        (JSONResponse({"message": "not you"}, 403), AuthError, "API key"),
+        (Response("", 403), OutcomeUnknown, "403"),
+        (JSONResponse({"message": "too slow"}, 408), OutcomeUnknown, "408"),
+        (Response("", 200), OutcomeUnknown, "no JSON"),
+        (RedirectResponse("http://elsewhere/"), OutcomeUnknown, "redirects"),
         (Response("", 502), OutcomeUnknown, "502"),
         (Response("<p>", 200), OutcomeUnknown, "no JSON"),
     ],
@@ -162,6 +186,13 @@ def test_rest_answers_have_the_same_meanings(answer: Response, kind: type[Except
     with pytest.raises(kind, match=words):
         service.asked(lambda wire: wire.rest("DELETE", "/ontologies/x"))
     assert [request.url.path for request in service.requests] == ["/api/v1/ontologies/x"]
+
+
+@pytest.mark.parametrize("status", [200, 429])
+def test_rest_is_throttled_too(status: int) -> None:
+    service = Service(JSONResponse({"message": "You have exceeded"}, status), Response(status_code=204))
+    assert service.asked(lambda wire: wire.rest("DELETE", "/x")) is None
+    assert len(service.requests) == 2
 
 
 def test_rest_without_a_body_is_none() -> None:

@@ -30,14 +30,14 @@ def test_every_option_that_matters_is_said_again(cli: Cli) -> None:
     cli.write(BROKEN, "my stack.yaml")
     cli.write("word: y\n", "words file.yaml")
     words = [
-        "my stack.yaml", "--sandbox", "--state=st.json", "--var-file=words file.yaml", "--parallelism", "3",
+        "my stack.yaml", "--sandbox", "--state=st.json", "--var-file=words file.yaml", "--parallelism", "3", "--rate=900",
         "--target=integration.bucket", "--lock-timeout", "5s", "--auto-approve",
     ]  # fmt: skip
     done = cli("apply", *words, env={"LBSTACK_VAR_s": "hunter2secret"})
     again = next_command(done)
     assert again[:3] == ["lbstack", "apply", "my stack.yaml"]
     assert set(again[3:]) == {
-        "--sandbox", "--state", "st.json", "--var-file", "words file.yaml", "--parallelism", "3",
+        "--sandbox", "--state", "st.json", "--var-file", "words file.yaml", "--parallelism", "3", "--rate", "900",
         "--target", "integration.bucket", "--lock-timeout", "5s", "--auto-approve",
     }  # fmt: skip
     repeated = cli(*again[1:], env={"LBSTACK_VAR_s": "hunter2secret"})
