@@ -22,7 +22,8 @@ SECRET = {"LBSTACK_VAR_secret": "a-secret-of-the-benchmark"}
 COUNT = """
 import asyncio, os, sys
 from pathlib import Path
-from lbstack.session import Settings, load_graph, make_plan, open_store, open_wire
+from lbstack.connect import open_wire
+from lbstack.session import Settings, load_graph, make_plan, open_store
 settings = Settings(path=Path(sys.argv[1]), sandbox=True)
 graph = load_graph(settings)
 async def main():

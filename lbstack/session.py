@@ -1,18 +1,17 @@
-"""Wires the edges together: settings, stack, state, wire, registry. The only module that sees everything."""
+"""Wires the edges together: settings, stack, state, registry; `connect` adds the wire."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
-from lbstack.errors import AuthError, ConfigError, Problem, StateError, UsageError
-from lbstack.values import Address, Intent, Secret
+from lbstack.errors import ConfigError, Problem, StateError, UsageError
+from lbstack.values import Address, Intent
 
 if TYPE_CHECKING:  # the edges are slow to import, and each command needs only some of them
     from lbstack.api.wire import ApiWire
@@ -86,17 +85,6 @@ class Settings:
         return self.settle_for if self.settle_for is not None else 5.0 if self.sandbox else 75.0
 
     @property
-    def requests_per_minute(self) -> float:
-        """The share of the service's limit that this run may use; a sandbox on this machine has none."""
-        from lbstack.api.rate import PER_MINUTE, UNLIMITED
-
-        told = self.environ.get("LBSTACK_RATE", "").strip()
-        if self.rate is None and told and not (told.isascii() and told.isdigit() and int(told) > 0):
-            raise UsageError(f"LBSTACK_RATE is {told}", "it says how many requests a minute may be sent")
-        usual = UNLIMITED if self.where.startswith("http:") else PER_MINUTE
-        return self.rate or int(told or 0) or usual
-
-    @property
     def state_path(self) -> str | None:
         """The state file that was named, if one was."""
         return self.state or self.environ.get("LBSTACK_STATE") or None
@@ -139,50 +127,6 @@ def open_store(settings: Settings, stack: str) -> Store:
         raise UsageError(f"--state {named}: only files are supported", "name a path")
     path = Path(named) if named else default_path(Path(HOME), stack, settings.where)
     return Store(path, stack, settings.where)
-
-
-@asynccontextmanager
-async def open_wire(settings: Settings) -> AsyncIterator[ApiWire]:
-    """The connection to the workspace: the real one, or the sandbox inside this process."""
-    from lbstack.api.rate import AT_ONCE, Limiter
-    from lbstack.api.wire import ApiWire
-
-    if settings.sandbox:
-        async with _embedded(Path(HOME)) as wire:
-            yield wire
-        return
-    key = settings.environ.get("LABELBOX_API_KEY", "").strip()
-    if not key:
-        raise AuthError("no API key", "set LABELBOX_API_KEY, or try --sandbox, which needs none")
-    if not (key.isascii() and key.isprintable()):
-        raise AuthError("the API key holds characters that no key has", "check LABELBOX_API_KEY")
-    Secret(key)  # from now on no message shows it
-    limiter = Limiter(settings.requests_per_minute, min(AT_ONCE, settings.parallelism))
-    async with ApiWire(settings.where, key, limiter=limiter) as wire:
-        yield wire
-
-
-@asynccontextmanager
-async def _embedded(data: Path) -> AsyncIterator[ApiWire]:
-    """The sandbox inside this process, with its data kept from being emptied meanwhile."""
-    import sqlite3
-
-    from lbstack.api.wire import ApiWire
-    from lbstack.sandbox.app import create_app
-    from lbstack.sandbox.holding import shared
-    from lbstack.sandbox.store import FormatError
-    from lbstack.sandbox.world import admin_key
-
-    with shared(data):
-        try:
-            app = create_app(data)
-            key = admin_key(app.state.sandbox.store)
-        except (sqlite3.Error, FormatError) as error:
-            broken = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT") in BROKEN
-            cure = "lbstack sandbox reset begins anew" if broken else "see to that, and run this again"
-            raise StateError(f"the sandbox's data in {data} cannot be used: {error}", cure) from None
-        async with ApiWire("http://sandbox/graphql", key, app=app) as wire:
-            yield wire
 
 
 def moves_of(graph: Graph, state: State) -> tuple[tuple[Address, Address], ...]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from lbstack.cli import options
+from lbstack.connect import open_wire
 from lbstack.errors import Exit
-from lbstack.session import Settings, dumps, load_graph, make_plan, open_store, open_wire
+from lbstack.session import Settings, dumps, load_graph, make_plan, open_store
 
 if TYPE_CHECKING:
     from lbstack.plan.changes import Plan

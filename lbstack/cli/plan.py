@@ -12,8 +12,9 @@ import click
 
 from lbstack.cli import options
 from lbstack.cli.again import place
+from lbstack.connect import open_wire
 from lbstack.errors import Exit, UsageError
-from lbstack.session import Settings, dumps, load_graph, make_plan, open_store, open_wire
+from lbstack.session import Settings, dumps, load_graph, make_plan, open_store
 
 if TYPE_CHECKING:
     from lbstack.plan.changes import Plan

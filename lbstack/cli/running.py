@@ -17,6 +17,7 @@ from lbstack.apply import announced, apply
 from lbstack.cli.again import Again
 from lbstack.cli.options import warn
 from lbstack.cli.telling import Teller
+from lbstack.connect import open_wire
 from lbstack.errors import ConfigError, Exit, Problem, StateError, UsageError
 from lbstack.graph import Graph
 from lbstack.kinds import KINDS
@@ -32,7 +33,6 @@ from lbstack.session import (
     load_graph,
     make_plan,
     open_store,
-    open_wire,
     require_kinds,
 )
 from lbstack.stack.files import SUFFIXES
