@@ -93,7 +93,7 @@ async def _complete(run: Run, step: Step, work: StepWork) -> None:
     kind = run.kinds[step.address.kind]
     live = await reread(kind, step.address, work.object_id, work.entry, run.wire, run.state.organization)
     if step.tears:
-        if live is not None:
+        if live is not None or kind.leaves(work.object_id, work.memory):
             await _retire(kind, work, step)
         return work.gone()
     if live is None:

@@ -73,7 +73,7 @@ async def look(state: State, kinds: Mapping[str, Kind], wire: Reader) -> dict[st
     list shift while others write. Reads only."""
     pending = {intent.address.kind for intent in state.pending}
     every = [*state.pending, *state.markers]
-    since = _windows(intent for intent in every if not kinds[intent.address.kind].looks_first)
+    since = _windows(i for i in every if i in state.markers or not kinds[i.address.kind].looks_first)
     seen: dict[str, dict[str, Sighting]] = {name: {} for name in since}
     for _ in range(2 if pending else 1):
         readings = {name: kinds[name].search(then, name in pending) for name, then in since.items()}
@@ -114,7 +114,8 @@ def judge(
     ambiguous, orphans = [], []
     for intent in state.pending:
         bearing = _bearing(intent, seen.get(intent.address.kind, ()))
-        fitting = _fitting(intent, seen.get(intent.address.kind, ()), ids)
+        careful = kinds[intent.address.kind].looks_first  # whose create takes over what it finds
+        fitting = [] if careful else _fitting(intent, seen.get(intent.address.kind, ()), ids)
         if bearing or len(fitting) == 1:
             first, *rest = bearing or fitting
             found[intent.address] = first.id

@@ -136,6 +136,8 @@ class StepWork:
         self._run.remember(self.address, self._entry)
 
     def did(self, *names: str, **now: Any) -> None:
+        if self._entry is None and self._before is None:
+            return  # of what no address stands for nothing is remembered
         entry = self._current()
         known = {n: self._remembered(n, self.want[n]) for n in names if n in self.want} | now
         self._did.update(names)
@@ -237,6 +239,7 @@ class StepWork:
         entry = self._run.state.resources.get(self.address)
         if entry is None:
             return
+        entry = replace(entry, memory=self.memory)
         if self._step.deposed:
             left = tuple(item for item in entry.deposed if item.id != self._step.id)
             remains = replace(entry, deposed=left)

@@ -59,6 +59,12 @@ class Again:
             yield "--auto-approve"
 
 
+def gc(settings: Settings) -> str:
+    """The command that removes orphans, quoted for a shell."""
+    path = [str(settings.path)] if settings.path != Path() and settings.path.suffix != ".json" else []
+    return shlex.join(["lbstack", "gc", *path, *place(settings)])
+
+
 def place(settings: Settings) -> Iterator[str]:
     """The options that say which workspace and which state, as they were given."""
     if settings.sandbox:

@@ -25,6 +25,7 @@ COMMANDS = {
     "apply": "Make the workspace match the stack",
     "destroy": "Destroy everything the stack made",
     "drift": "Show what changed outside lbstack",
+    "gc": "Remove what was made twice or too late",
     "show": "Show the state, or a saved plan",
     "output": "Print outputs",
     "graph": "Print the dependency graph",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lbstack.cli import options
-from lbstack.cli.again import place
+from lbstack.cli.again import gc, place
 from lbstack.connect import open_wire
 from lbstack.errors import Exit, UsageError
 from lbstack.session import Settings, dumps, load_graph, make_plan, open_store
@@ -72,7 +72,7 @@ def command(
         from lbstack.render.terminal import write
         from lbstack.render.text import plan_lines
 
-        write(plan_lines(plan), no_color)
+        write(plan_lines(plan, gc(settings)), no_color)
     guards.check(plan)
     if out:
         started = store.start(state)

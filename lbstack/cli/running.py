@@ -69,10 +69,10 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
                     )
                 teller.plan(plan)
                 guards.check(plan)
-                if not (plan.empty or auto_approve or _yes(plan)):
+                if not (plan.empty or auto_approve or yes(plan)):
                     click.echo("Apply cancelled. Nothing was changed.", err=True)
                     return Exit.ERROR
-                return await _execute(settings, plan, pinned, store, wire, teller)
+                return await execute(settings, plan, pinned, store, wire, teller)
 
         return asyncio.run(work())
 
@@ -109,12 +109,12 @@ def _run_saved(settings: Settings, teller: Teller) -> int:
                 saved.require_same_found(document, verdict)
                 teller.plan(plan)
                 pinned = bound(found, plan.imports)
-                return await _execute(settings, plan, pinned, store, wire, teller)
+                return await execute(settings, plan, pinned, store, wire, teller)
 
         return asyncio.run(work())
 
 
-async def _execute(
+async def execute(
     settings: Settings, plan: Plan, state: State, store: Store, wire: Any, teller: Teller
 ) -> int:
     """Carry the plan out with its journal open, then fold the journal into the state."""
@@ -152,7 +152,8 @@ async def _execute(
     return Exit.INTERRUPTED if outcome.stopped and not outcome.failed else outcome.exit
 
 
-def _yes(plan: Plan) -> bool:
+def yes(plan: Plan) -> bool:
+    """Whether a person says yes, and nothing else, to a plan."""
     # The counts again: whatever stands above, this is what is agreed to.
     click.echo(f"{summary(plan.counts())}\nDo you want lbstack to do this?", err=True)
     click.echo("  Only 'yes' will be accepted.\n\n  Enter a value: ", err=True, nl=False)

@@ -12,12 +12,12 @@ from typing import Any
 import click
 
 from lbstack.apply import Outcome
-from lbstack.cli.again import Again
+from lbstack.cli.again import Again, gc
 from lbstack.plan.changes import Plan
 from lbstack.render.json import diagnostics, plan_document
 from lbstack.render.progress import event_lines, outcome_lines
 from lbstack.render.terminal import write
-from lbstack.render.text import Line, note_lines, plan_lines
+from lbstack.render.text import Line, note_lines, orphan_lines, plan_lines
 from lbstack.render.words import NO_CHANGES, document, safe, summary, value
 from lbstack.values import Intent
 from lbstack.work import Event
@@ -40,9 +40,10 @@ class Teller:
                 changes=plan.counts(),
             )
         elif not plan.empty:
-            self._write([*plan_lines(plan), ("", "plain")])
+            self._write([*plan_lines(plan, gc(self.again.settings)), ("", "plain")])
         else:
-            self._write([*note_lines(plan.notes), (NO_CHANGES, "bold")])
+            warned = orphan_lines(plan.orphans, gc(self.again.settings))
+            self._write([*warned, *note_lines(plan.notes), (NO_CHANGES, "bold")])
 
     def waits(self, intents: Sequence[Intent], seconds: float) -> None:
         """Nothing goes on before it is known what became of these."""
@@ -83,6 +84,7 @@ class Teller:
 
     def outcome(self, plan: Plan, outcome: Outcome) -> None:
         lines = list(outcome_lines(outcome, self.again.command, self.again.first))
+        lines += orphan_lines(outcome.orphans, gc(self.again.settings))
         if self.as_json:
             changes = {**outcome.counts(), "operation": "destroy" if plan.destroy else "apply"}
             outputs = {name: {"value": item} for name, item in outcome.state.outputs.items()}

@@ -251,6 +251,10 @@ class Kind:
         """Bring the changed fields to what is wanted. Returns attributes the service set."""
         raise NotImplementedError
 
+    def leaves(self, id: str, memory: Fields) -> bool:
+        """Whether an object that is gone leaves things behind that `delete` still has to clear away."""
+        return False
+
     async def delete(self, work: Work, id: str, have: Fields) -> None:
         """Retire it, where it is `deletable`. `NotFound` means that somebody else did."""
         raise NotImplementedError

@@ -218,7 +218,8 @@ class _Making:
             return  # only something deposed is left, and that is planned for itself
         if self._unread(address, entry):
             return
-        forget = not kind.deletable or live is None or not self._destroys(address)
+        over = live is None and not kind.leaves(entry.id, dict(entry.memory))
+        forget = not kind.deletable or over or not self._destroys(address)
         reason = GONE if live is None else kind.kept if not kind.deletable else ""
         self.changes.append(
             Change(

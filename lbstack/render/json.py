@@ -45,6 +45,8 @@ def plan_document(plan: Plan) -> dict[str, Any]:
             }
             for change in plan.outputs
         },
+        "recovered": [{"address": str(address), "id": id} for address, id in plan.recovered],
+        "orphans": [{"address": str(o.address), "id": o.id, "name": o.name} for o in plan.orphans],
         "notes": list(plan.notes),
         "summary": plan.counts(),
     }

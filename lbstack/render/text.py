@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lbstack.plan.changes import ABSENT, Action, Change, FieldChange, Plan
+from lbstack.recover import Orphan
 from lbstack.render.words import NO_CHANGES, Plain, key, path, quoted, safe, sentence, summary, value
 from lbstack.values import Address
 
@@ -36,8 +37,8 @@ IMPORTED = {
 }
 
 
-def plan_lines(plan: Plan) -> Iterator[Line]:
-    """The whole plan, the summary last."""
+def plan_lines(plan: Plan, gc: str = "lbstack gc") -> Iterator[Line]:
+    """The whole plan, the summary last; `gc` is the command that removes orphans."""
     actions = plan.actions
     if actions or plan.deposed:
         yield ("lbstack will perform the following actions:", "plain")
@@ -58,8 +59,24 @@ def plan_lines(plan: Plan) -> Iterator[Line]:
         yield ("Changes to Outputs:", "bold")
         yield from _output_lines(plan)
         yield ("", "plain")
+    yield from orphan_lines(plan.orphans, gc)
     yield from note_lines(plan.notes)
     yield (NO_CHANGES if plan.empty else summary(plan.counts()), "bold")
+
+
+def orphan_lines(orphans: Sequence[Orphan], gc: str) -> Iterator[Line]:
+    """What was made twice or too late, and the command that removes it."""
+    for number, orphan in enumerate(orphans):
+        if not number:
+            yield (
+                "Warning: a create of this stack was carried out twice, or long after it was given up:",
+                "destroy",
+            )
+        name = f"{safe(str(orphan.address))}: {safe(orphan.id)} ({safe(orphan.name)})"
+        yield (f"  ? {name} belongs to no address", "destroy")
+    if orphans:
+        yield (f"  To remove what is not needed: {gc}", "plain")
+        yield ("", "plain")
 
 
 def note_lines(notes: Iterable[str]) -> Iterator[Line]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from lbstack.errors import OutcomeUnknown, ServiceError, StackError
+from lbstack.errors import NotFound, OutcomeUnknown, ServiceError, StackError
 from lbstack.kinds.contract import Fields, Work
 from lbstack.kinds.member.words import (
     INVITATION,
@@ -34,7 +35,9 @@ FIND = f"""query FindMember($email: String!, $lower: String!) {{
   lower: users(where: {{email: $lower}}, skip: 0, first: 100) {{ {PERSON} }}
 }}"""
 FIND_INVITES = f"""query FindInvites($from: ID) {{
-  organization {{ id invites(from: $from, first: {PAGE}) {{ nodes {{ {INVITE} }} nextCursor }} }}
+  organization {{ id invites(from: $from, first: {PAGE}) {{
+    nodes {{ {INVITE} inviter {{ id }} }} nextCursor
+  }} }}
 }}"""
 FIND_EVERYBODY = f"""query FindEverybody($skip: Int!) {{
   users(skip: $skip, first: {PAGE}) {{ {PERSON} }}
@@ -48,6 +51,8 @@ CANCEL_INVITE = (
 
 BROUGHT_BY = "joined"
 """In memory: who brought a member in, the stack (``invited``), or somebody before it (``before``)."""
+OUTDATED = "outdated"
+"""In memory: invitations that another one has taken the place of, and that are still to be cancelled."""
 PAUSES = (0, LAG, LAG, LAG)
 """Seconds before each look for an invitation that must be there."""
 
@@ -112,7 +117,9 @@ async def adopt_or_invite(work: Work, people: People, want: Fields) -> str | Non
     for invite in invites:
         fits = "projects" not in want or projects.items() <= promised(invite).items()
         if fits and spelled(invite["organizationRoleName"]) == role:
-            own = invite["id"] == work.memory.get(INVITATION)
+            # One of ours whose answer was lost is ours all the same.
+            lost = work.repeated and (invite["inviter"] or {}).get("id") == people.me
+            own = lost or invite["id"] == work.memory.get(INVITATION)
             work.memory[BROUGHT_BY] = INVITED if own else "before"
             return str(invite["id"])
     if role == NONE:  # what others promised beside it is not the stack's to take away
@@ -134,11 +141,23 @@ async def invite_anew(work: Work, id: str, have: Fields, want: Fields) -> None:
     elif role == NONE:
         managed = have["projects"] or {}
         projects = {**{p: r for p, r in promised(old).items() if p not in managed}, **projects}
-    await work.wire.mutate_experimental(CANCEL_INVITE, where={"id": id})
-    new = await _invite(work, people, role, projects)
+    new = await _fitting(work, id, role, projects) or await _invite(work, people, role, projects)
     if new is None:
         raise StackError(f"{work.address.key} has become a member meanwhile", "run apply again")
+    # First the new one is remembered: an apply that is cut off here must not take the member for gone.
+    work.memory[OUTDATED] = [*work.memory.get(OUTDATED, []), *([id] if id != new else [])]
     work.renamed(new)
+    for old in work.memory.pop(OUTDATED):
+        with suppress(NotFound):
+            await work.wire.mutate_experimental(CANCEL_INVITE, where={"id": old})
+
+
+async def _fitting(work: Work, id: str, role: str, projects: dict[str, str]) -> str | None:
+    """An open invitation that promises just this: an apply that was cut off has sent it already."""
+    for invite in await invites_of(work):
+        if spelled(invite["organizationRoleName"]) == role and promised(invite) == projects:
+            return str(invite["id"])
+    return None
 
 
 def _wished(want: Fields) -> tuple[str, dict[str, str]]:

@@ -15,8 +15,9 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from lbstack.errors import NotFound, ServiceError, StackError
-from lbstack.kinds.contract import Fields, Kind, Reading, Tracked, Work
+from lbstack.kinds.contract import Fields, Kind, Reading, Search, Sighting, Tracked, Work
 from lbstack.kinds.fields import Listed, RefTo, Spec, UpperCase
+from lbstack.kinds.marks import seconds
 from lbstack.kinds.member.inviting import (
     BROUGHT_BY,
     CANCEL_INVITE,
@@ -26,8 +27,8 @@ from lbstack.kinds.member.inviting import (
     look_up,
     search_everybody,
 )
-from lbstack.kinds.member.reading import read
-from lbstack.kinds.member.words import INVITED, JOINED, NONE, excludes, spelled
+from lbstack.kinds.member.reading import all_invites, read
+from lbstack.kinds.member.words import INVITE, INVITED, JOINED, NONE, excludes, spelled
 from lbstack.values import Address, Ref
 
 SET_ROLE = """mutation SetOrganizationRole($id: ID!, $role: ID!) {
@@ -95,6 +96,23 @@ class Member(Kind):
         if NONE in projects.values():
             found.append(("projects", "NONE is no role on a project; leave the project out"))
         return found
+
+    def natural(self, key: str, want: Fields) -> Fields:
+        return {"email": key.lower()}
+
+    def search(self, since: str | None, lost: bool) -> Search:
+        invites = yield from all_invites(f"{INVITE} createdAt inviter {{ id }}")
+        return [
+            Sighting(
+                invite["id"],
+                invite["inviteeEmail"],
+                None,
+                {"email": invite["inviteeEmail"].lower()},
+                seconds(invite["createdAt"]),
+                (invite["inviter"] or {}).get("id", ""),
+            )
+            for invite in invites
+        ]
 
     def awaiting(self, attributes: Fields) -> str | None:
         return "the invitee's acceptance." if attributes.get("status") == INVITED else None

@@ -36,9 +36,7 @@ def read(tracked: Sequence[Tracked]) -> Reading:
     6.6): until they must have caught up, one that was sent is taken to be open.
     """
     known = Counter(id for item in tracked if item.id for id in item.known.get("projects") or {})
-    roles, (everybody, members), invites = yield from together(
-        _all_roles(), _people_of(known), _all_invites()
-    )
+    roles, (everybody, members), invites = yield from together(_all_roles(), _people_of(known), all_invites())
     by_email = {user["email"].lower(): user for user in everybody}
     people = by_email | {user["id"]: user for user in everybody}
     problems = [*_same_address(tracked), *_unknown_roles(tracked, roles), *_unfit(tracked, by_email)]
@@ -104,8 +102,11 @@ def _members_page(project: str) -> Callable[[int, int], Ask]:
     return page
 
 
-def _all_invites() -> Generator[list[Ask], list[Reply], list[dict[str, Any]]]:
-    text = f"organization {{ id invites(from: $from, first: {PAGE}) {{ nodes {{ {INVITE} }} nextCursor }} }}"
+def all_invites(selection: str = INVITE) -> Generator[list[Ask], list[Reply], list[dict[str, Any]]]:
+    """Every open invitation of the organisation."""
+    text = (
+        f"organization {{ id invites(from: $from, first: {PAGE}) {{ nodes {{ {selection} }} nextCursor }} }}"
+    )
     found: list[dict[str, Any]] = []
     cursor = None
     while True:

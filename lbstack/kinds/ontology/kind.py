@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from typing import Any
 
+from lbstack.errors import NotFound
 from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Reply, Search, Tracked, Work
 from lbstack.kinds.marks import SEARCHED, marked, marker_of_name, sighting, unmarked
 from lbstack.kinds.ontology.carry import carry_out, document, drop_unused, path_of
@@ -34,6 +36,8 @@ NODES = "_nodes"
 """Live features with their ids, by the list in which the service answers them."""
 PREVIOUSLY = "_previously"
 """Old natural keys that a wish names, by field (`spec.renames`); no part of what is compared."""
+LEFT = "left"
+"""In memory: the features of ontologies that are being deleted, by the ontology's id."""
 LISTS = {"tools": ("tools", "relationships"), "classifications": ("classifications",)}
 
 
@@ -104,11 +108,20 @@ class Ontology(Kind):
             work.did(name)
         return {}
 
+    def leaves(self, id: str, memory: Fields) -> bool:
+        return id in memory.get(LEFT, {})
+
     async def delete(self, work: Work, id: str, have: Fields) -> None:
-        view = (await work.wire.rest("GET", path_of("ontologies", id)))["featureSchemaNodes"]
-        await work.wire.rest("DELETE", path_of("ontologies", id))
-        for feature in [str(node["featureSchemaId"]) for nodes in view.values() for node in nodes or []]:
+        left = work.memory.setdefault(LEFT, {})
+        if id not in left:
+            view = (await work.wire.rest("GET", path_of("ontologies", id)))["featureSchemaNodes"]
+            left[id] = [str(node["featureSchemaId"]) for nodes in view.values() for node in nodes or []]
+            work.did()  # once the ontology is gone, nothing else tells what it held
+        with suppress(NotFound):
+            await work.wire.rest("DELETE", path_of("ontologies", id))
+        for feature in left[id]:
             await drop_unused(work, feature)
+        del left[id]
 
 
 async def _edit(

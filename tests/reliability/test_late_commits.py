@@ -1,0 +1,101 @@
+"""Creates that the service carries out late, or that somebody on the way repeats: none of it goes unseen.
+
+What is carried out while it is waited for is taken over. What comes later, or twice, is told by id in the
+next plan, with the command that removes it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.reliability.bench import APPLY, SETTLE, Bench, Moment, a_bench
+from tests.reliability.conftest import Report
+from tests.reliability.converged import Rows, converged, living
+from tests.reliability.sizes import size
+
+pytestmark = pytest.mark.reliability
+
+WEBHOOK = "createWebhook"
+CREATES = ("createAzureIamIntegration", "createDataset", "upsertOntology", "createProject", WEBHOOK)
+INVITES = "createInvites"
+LATE = size(((0.2, 3.0), (1.3, SETTLE)), ((0.05, 3.0), (0.2, 3.0), (1.0, 3.0), (1.0, SETTLE), (2.5, SETTLE)))
+"""Seconds after which a request that was given up is carried out, and for how long it is waited for."""
+
+Story = tuple[Bench, Moment, Rows]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    with a_bench(tmp_path_factory.mktemp("late")) as bench:
+        begin = bench.keep()
+        bench.done(*APPLY)
+        yield bench, begin, living(bench)
+
+
+def cleared(bench: Bench, wanted: Rows, *, twins: int) -> list[str]:
+    """What is wrong after the orphans that a plan tells are removed as it says."""
+    plan = bench.command("plan", "stack.yaml")
+    seen = plan.stdout.count("belongs to no address")
+    if seen != twins:
+        return [f"{seen} orphans told, {twins} there\n{plan.stdout}{plan.stderr}"]
+    if twins and "lbstack gc stack.yaml" not in plan.stdout:
+        return [f"no way out is told\n{plan.stdout}"]
+    if twins:
+        bench.done("gc", "stack.yaml", "--auto-approve")
+    kept = frozenset(row["id"] for row in bench.store.rows("SELECT id FROM iam_integrations"))
+    left = {**wanted, "iam_integrations": living(bench)["iam_integrations"]}  # these have no end
+    return converged(bench, left, kept)
+
+
+def test_what_is_carried_out_late_is_taken_over_or_told(told: Story, report: Report) -> None:
+    bench, begin, wanted = told
+    wrong, trials = [], [(op, late, settle) for op in CREATES for late, settle in LATE]
+    for op, late, settle in trials:
+        bench.back(begin)
+        lost = {"http": {"status": 504}}
+        bench.fault("before_exec", {"commit_after_ms": int(late * 1000)}, lost, op=op, nth=1)
+        first = bench.command(*APPLY, LBSTACK_SETTLE=str(settle))
+        bench.behave()
+        time.sleep(max(0.0, late - SETTLE))  # until it has happened
+        if first.returncode:
+            bench.done(*APPLY)
+        wrong += [f"{op}, {late}s: {line}" for line in cleared(bench, wanted, twins=int(late > settle))]
+    report(n=len(trials), wrong=len(wrong))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_is_repeated_on_the_way_is_told(told: Story, report: Report, times: int) -> None:
+    bench, begin, wanted = told
+    wrong = []
+    for op in (*CREATES, INVITES):
+        bench.back(begin)
+        bench.fault("after_commit", {"replay": times}, op=op, nth=1)
+        bench.done(*APPLY)
+        bench.behave()
+        wrong += [f"{op}, {times} more: {line}" for line in cleared(bench, wanted, twins=times)]
+    report(n=len(CREATES) + 1, wrong=len(wrong))
+    assert wrong == []
+
+
+def test_a_repeated_request_whose_answer_is_lost_is_taken_over_once(told: Story, report: Report) -> None:
+    bench, begin, wanted = told
+    wrong = []
+    for op in CREATES:
+        bench.back(begin)
+        bench.fault("after_commit", {"replay": 1}, {"http": {"status": 502}}, op=op, nth=1)
+        first = bench.command(*APPLY)
+        bench.behave()
+        if op == WEBHOOK:  # nothing tells the two apart, and either could be somebody else's
+            alive = [row["id"] for row in bench.store.rows("SELECT id FROM webhooks WHERE status = 'ACTIVE'")]
+            named = len(alive) == 2 and all(id in first.stdout for id in alive)
+            wrong += [] if first.returncode == 4 and named else [f"{op}: {first.stdout}{first.stderr}"]
+            continue
+        if first.returncode:
+            wrong.append(f"{op}: {first.stdout}{first.stderr}")
+        wrong += [f"{op}: {line}" for line in cleared(bench, wanted, twins=1)]
+    report(n=len(CREATES), wrong=len(wrong))
+    assert wrong == []
