@@ -43,7 +43,7 @@ async def carry_out(run: Run, step: Step, work: StepWork) -> None:
             if not left or not run.patience.waits:
                 raise
             work.say(f"{lost.problems[0].summary}; looking what became of it")
-            act = await _find_out(run, step, work)
+            act = await _found_out(run, step, work)
     return None
 
 
@@ -63,6 +63,21 @@ async def _send(run: Run, step: Step, work: StepWork) -> None:
         if step.verb != "forget":
             await _retire(kind, work, step)
         work.gone()
+
+
+async def _found_out(run: Run, step: Step, work: StepWork) -> Act:
+    """What is to be done now. While nobody can look, what was sent stays unknown, whatever the reason."""
+    try:
+        return await _find_out(run, step, work)
+    except OutcomeUnknown:
+        raise
+    except StackError as trouble:
+        why = trouble.problems[0].summary
+        raise OutcomeUnknown(
+            f"what became of {step.address} is not known, and could not be looked for: {why}",
+            "look",
+            "run apply again",
+        ) from trouble
 
 
 async def _find_out(run: Run, step: Step, work: StepWork) -> Act:
