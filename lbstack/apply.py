@@ -165,7 +165,7 @@ class _Run:
                 name = ready.popleft()
                 running[asyncio.create_task(self.one(by_name[name]))] = name
             finished, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in finished:
+            for task in [each for each in running if each in finished]:  # in the order they were begun
                 order.done(running.pop(task))
                 await self._require(task, running)
 
