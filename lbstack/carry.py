@@ -19,6 +19,7 @@ from dataclasses import replace
 from lbstack.errors import NotFound, OutcomeUnknown, Problem, StackError
 from lbstack.kinds.contract import Kind
 from lbstack.plan.diff import differences
+from lbstack.plan.guards import require_no_more
 from lbstack.plan.remembered import comparable, unfinished
 from lbstack.plan.schedule import Step
 from lbstack.recover import Patience, recover, reread, unclear
@@ -61,7 +62,7 @@ async def _send(run: Run, step: Step, work: StepWork) -> None:
         work.finish(await kind.update(work, step.id, have, work.want, step.change.changed))
     else:
         if step.verb != "forget":
-            await _retire(kind, work, step)
+            await _retire(run, kind, work, step)
         work.gone()
 
 
@@ -109,7 +110,7 @@ async def _complete(run: Run, step: Step, work: StepWork) -> None:
     live = await reread(kind, step.address, work.object_id, work.entry, run.wire, run.state.organization)
     if step.tears:
         if live is not None or kind.leaves(work.object_id, work.memory):
-            await _retire(kind, work, step)
+            await _retire(run, kind, work, step)
         return work.gone()
     if live is None:
         raise StackError(Problem(f"{work.object_id} is gone", "plan again", address=step.address))
@@ -148,9 +149,11 @@ def _shaped(step: Step) -> Iterator[None]:
         ) from error
 
 
-async def _retire(kind: Kind, work: StepWork, step: Step) -> None:
+async def _retire(run: Run, kind: Kind, work: StepWork, step: Step) -> None:
     assert step.id is not None
     try:
+        if kind.holds:  # counted once more, so that nothing goes that nobody has seen
+            require_no_more(step, kind, await kind.count(work, step.id), run.plan.allowed)
         await kind.delete(work, step.id, dict(step.attributes))
     except NotFound:
         work.say("was already gone")

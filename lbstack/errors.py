@@ -49,9 +49,13 @@ class Problem:
 
 
 class StackError(Exception):
-    """The root: a list of problems and the exit code they mean."""
+    """The root: a list of problems and the exit code they mean.
+
+    Where one command does what was refused, `command` is that command, to be pasted into a shell.
+    """
 
     exit = Exit.ERROR
+    command = ""
 
     def __init__(self, problems: Problem | str | Iterable[Problem], detail: str = "") -> None:
         if isinstance(problems, str):

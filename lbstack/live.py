@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from lbstack.errors import AuthError, Exit, Problem, ServiceError, StackError, StateError
-from lbstack.kinds.contract import Ask, Kind, Live, ReadProblems, Reply, Tracked
+from lbstack.kinds.contract import Ask, Fields, Findings, Kind, Live, ReadProblems, Reply, Tracked
 from lbstack.values import Address
 
 DOCUMENT_COST = 4000
@@ -42,6 +42,8 @@ class Snapshot:
     user: str = ""
     resources: Mapping[Address, Live | None] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    facts: Mapping[str, Fields] = field(default_factory=dict)
+    """What else each kind has read, for its guard."""
 
 
 class Identity:
@@ -93,9 +95,12 @@ async def read(
         readings, wire, organization=organization, on_progress=on_progress, problems=problems
     )
     found: dict[Address, Live | None] = {}
-    for some in results.values():
-        found.update(some)
-    return Snapshot(identity.organization, identity.user, found, tuple(problems))
+    facts: dict[str, Fields] = {}
+    for name, some in results.items():
+        told = some if isinstance(some, Findings) else Findings(some)
+        found.update(told.resources)
+        facts[name] = told.facts
+    return Snapshot(identity.organization, identity.user, found, tuple(problems), facts)
 
 
 async def gather(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from lbstack.errors import ConfigError, Problem, StateError, UsageError
-from lbstack.values import Address, Intent
+from lbstack.values import NOTHING, Address, Allowed, Intent
 
 if TYPE_CHECKING:  # the edges are slow to import, and each command needs only some of them
     from lbstack.api.wire import ApiWire
@@ -51,6 +51,7 @@ class Settings:
     variables: Mapping[str, str] = field(default_factory=dict)
     var_files: tuple[Path, ...] = ()
     targets: tuple[Address, ...] = ()
+    allowed: Allowed = NOTHING
     parallelism: int = 10
     rate: int | None = None
     lock_timeout: float = 0.0
@@ -129,52 +130,6 @@ def open_store(settings: Settings, stack: str) -> Store:
     return Store(path, stack, settings.where)
 
 
-def moves_of(graph: Graph, state: State) -> tuple[tuple[Address, Address], ...]:
-    """Addresses that changed: ``previously:`` and ``moved:``, as far as state knows the old one."""
-    known = {_same_object(address): address for address in state.resources}
-
-    def remembered(address: Address) -> Address:
-        return address if address in state.resources else known.get(_same_object(address), address)
-
-    wanted = [
-        (remembered(Address(address.kind, resource.previously)), address)
-        for address, resource in graph.stack.resources.items()
-        if resource.previously
-    ]
-    wanted += [(remembered(item.from_), item.to) for item in graph.stack.moved]
-    last = dict(wanted)
-    found = []
-    for old in [old for old, _ in wanted if old in state.resources]:
-        new = old
-        for _ in wanted:  # a chain ends, or goes round no longer than it is
-            new = last.get(new, new)
-        if new not in state.resources:
-            found.append((old, new))
-    return tuple(found)
-
-
-def _same_object(address: Address) -> Address:
-    """The address in the one spelling in which its kind tells objects apart by their keys."""
-    from lbstack.kinds import KINDS
-
-    identity = KINDS[address.kind].identity(address.key) if address.kind in KINDS else None
-    return address if identity is None else Address(address.kind, identity)
-
-
-def imports_of(graph: Graph, state: State) -> tuple[tuple[Address, str], ...]:
-    """Existing objects that ``imports:`` brings under addresses which state does not know yet."""
-    owners = state.addresses()
-    new = [item for item in graph.stack.imports if item.address not in state.resources]
-    taken = [
-        Problem(f"{item.id} is {owners[item.id]} already", "use moved: to give it another key", item.source)
-        for item in new
-        if item.id in owners and owners[item.id].kind == item.address.kind
-    ]
-    if taken:
-        raise ConfigError(taken)
-    return tuple((item.address, item.id) for item in new)
-
-
 async def read_workspace(
     settings: Settings, graph: Graph, state: State, wire: ApiWire, progress: Progress = no_progress
 ) -> Snapshot:
@@ -241,9 +196,9 @@ async def make_plan(
     became of creates without an answer is waited for with `patience`; without, a look must do.
     """
     from lbstack.kinds import KINDS
+    from lbstack.plan.bindings import imports_of, moves_of
     from lbstack.plan.notes import with_lost
     from lbstack.plan.planner import plan
-    from lbstack.plan.targets import require_known
     from lbstack.state.model import bound, renamed
 
     moves = moves_of(graph, state)
@@ -252,7 +207,7 @@ async def make_plan(
     imports = () if settings.destroy else imports_of(graph, state)
     state = bound(state, imports)
     # Before anything is sent: a wrong word is no reason to ask the service.
-    require_known(settings.targets, {*state.resources, *(() if settings.destroy else graph.stack.resources)})
+    _require_named(settings, graph, state)
     state, verdict = await find_lost(settings, state, wire, patience, on_wait, refuse=refuse)
     imported = {address for address, _ in imports}
     known = replace(state, resources={a: e for a, e in state.resources.items() if a not in imported})
@@ -265,13 +220,34 @@ async def make_plan(
         KINDS,
         destroy=settings.destroy,
         targets=settings.targets,
+        recreate=settings.allowed.recreate,
         moves=moves,
         imports=imports,
     )
     if refuse and made.problems:
         raise ConfigError(list(made.problems))
+    made = _guarded(made, settings, graph, state, snapshot)
     known = replace(known, organization=state.organization, actor=state.actor)
     return with_lost(made, verdict), bound(known, made.imports)
+
+
+def _guarded(made: Plan, settings: Settings, graph: Graph, state: State, snapshot: Snapshot) -> Plan:
+    """A plan with what guards say of it."""
+    from lbstack.kinds import KINDS
+    from lbstack.plan import guards
+
+    reasons = guards.refusals(made, graph.stack, state, snapshot, KINDS, settings.allowed)
+    return replace(made, allowed=settings.allowed, refusals=reasons)
+
+
+def _require_named(settings: Settings, graph: Graph, state: State) -> None:
+    """Refuse words of the command line that name nothing."""
+    from lbstack.plan.targets import require_known
+
+    known = {*state.resources, *graph.stack.resources}
+    require_known(settings.targets, {*state.resources} if settings.destroy else known)
+    require_known(settings.allowed.recreate, known, "--recreate")
+    require_known(settings.allowed.data_loss, known, "--allow-data-loss")
 
 
 async def find_lost(

@@ -84,6 +84,25 @@ UNKNOWN = Unknown()
 
 
 @dataclass(frozen=True, slots=True)
+class Allowed:
+    """What was said to be meant, by name, of what no plan may do by mistake (``plan/guards.py``)."""
+
+    recreate: tuple[Address, ...] = ()
+    data_loss: tuple[Address, ...] = ()
+    mass_change: bool = False
+
+    def __or__(self, other: Allowed) -> Allowed:
+        return Allowed(
+            tuple(dict.fromkeys((*self.recreate, *other.recreate))),
+            tuple(dict.fromkeys((*self.data_loss, *other.data_loss))),
+            self.mass_change or other.mass_change,
+        )
+
+
+NOTHING = Allowed()
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
     """What is remembered of a secret: a keyed digest, hex. Two equal digests mean equal secrets."""
 

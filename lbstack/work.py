@@ -115,6 +115,8 @@ class StepWork:
         if self._before and self._before.id and self._step.change and self._step.change.before is not None:
             old = DeposedObject(self._before.id, visible(self._step.change.before), self._before.needs)
             deposed = (*deposed, old)
+        elif self._before and self._before.id:
+            self.say(f"has the id {id}; the one that is gone had {self._before.id}")
         known = {name: self._remembered(name, value) for name, value in attributes.items()}
         self._entry = Entry(
             id,

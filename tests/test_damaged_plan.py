@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lbstack.errors import Exit, StateError
-from lbstack.plan.saved import read_plan, write_plan
+from lbstack.plan.saved import FORMAT, read_plan, write_plan
 from lbstack.plan.schedule import schedule
 from lbstack.render.json import plan_document
 from lbstack.render.text import plan_lines
@@ -42,7 +42,7 @@ def write(path: Path, body: Any) -> None:
     """A plan file with a checksum that is right, as a hand could make it."""
     text = json.dumps(body, separators=(",", ":"))
     checksum = hashlib.sha256(text.encode()).hexdigest()
-    path.write_text(f'{{"lbstack_plan":1,"sha256":"{checksum}","plan":{text}}}\n')
+    path.write_text(f'{{"lbstack_plan":{FORMAT},"sha256":"{checksum}","plan":{text}}}\n')
 
 
 def test_a_plan_of_another_shape_is_damaged_and_none_is_half_understood(saved: Path) -> None:

@@ -58,8 +58,9 @@ def plan_with(text: str) -> Plan:
         Change(address, Action.CREATE, text, after=held),
         Change(address, Action.UPDATE, text, text, held, held, fields),
         Change(address, Action.REPLACE, text, text, held, held, fields),
-        Change(address, Action.DELETE, text, text, held, contents=3),
+        Change(address, Action.DELETE, text, text, held, contents=3, holds="rows"),
         Change(address, Action.FORGET, text, text, held),
+        Change(address, Action.MISSING, text, text, held),
     )
     outputs = (
         OutputChange(text, ABSENT, text),

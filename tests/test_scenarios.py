@@ -2,7 +2,8 @@
 
 A file holds acts, each a YAML document. Keys, all optional: ``story`` (one line), ``stack`` (the
 wish from here on), ``variables``, ``meanwhile`` (what other hands do first), ``plan`` and ``drift``
-(golden text), ``problems`` (golden text of a refusal), ``destroy``, ``apply: false``, ``fails``
+(golden text), ``problems`` (golden text of a refusal), ``recreate`` (addresses), ``allow`` (``data-loss ADDRESS``,
+``mass-change``), ``destroy``, ``apply: false``, ``fails``
 (address: words of its message), ``said`` (lines of the apply), ``outputs``. In golden text ids read
 ``<id>``. After every apply the runner itself demands that the next plan is empty.
 ``pytest --accept`` rewrites golden text in place.
@@ -17,10 +18,11 @@ from typing import Any
 import pytest
 import yaml
 
-from lbstack.errors import StackError
+from lbstack.errors import GuardError, StackError
 from lbstack.plan import guards
 from lbstack.render.text import drift_lines, plan_lines
 from lbstack.render.words import NO_CHANGES
+from lbstack.values import Address, Allowed
 from tests.conftest import World
 from tests.meanwhile import bound_ids, happen, named
 
@@ -28,7 +30,7 @@ FOLDER = Path(__file__).parent / "scenarios"
 FILES = sorted(FOLDER.rglob("*.yaml"))
 KEYS = {
     "story", "stack", "variables", "meanwhile", "plan", "drift", "problems", "destroy", "apply",
-    "fails", "said", "outputs",
+    "recreate", "allow", "fails", "said", "outputs",
 }  # fmt: skip
 
 
@@ -79,21 +81,37 @@ def play(node: Any, act: dict[str, Any], world: World, golden: Golden) -> None:
         happen(world, event)
     if "stack" in act:
         world.write("stack: test\n" + bound_ids(world, named(world, act["stack"])))
+    said = {"destroy": act.get("destroy", False), "allowed": allowed_by(act)}
     try:
-        plan = world.plan(destroy=act.get("destroy", False))
-        guards.check(plan)
+        plan = world.plan(**said)
     except StackError as error:
-        got = "\n".join(str(problem).replace(str(world.folder) + "/", "") for problem in error.problems)
-        assert "problems" in act, got
         if "drift" in act:  # what cannot be planned is told all the same
-            golden.check(node, "drift", text_of(drift_lines(world.plan(refuse=False))))
-        golden.check(node, "problems", re.sub(r"\bc[0-9a-z]{24}\b", "<id>", got) + "\n")
+            golden.check(node, "drift", text_of(drift_lines(world.plan(refuse=False, **said))))
+        refuse(node, act, world, golden, error)
         return
-    assert "problems" not in act, "the plan was expected to be refused"
     golden.check(node, "drift", text_of(drift_lines(plan)))
     golden.check(node, "plan", text_of(plan_lines(plan)))
+    try:
+        guards.check(plan)
+    except GuardError as error:
+        refuse(node, act, world, golden, error)
+        return
+    assert "problems" not in act, "the plan was expected to be refused"
     if act.get("apply", True):
         carry_out(node, act, world, plan, golden)
+
+
+def allowed_by(act: dict[str, Any]) -> Allowed:
+    words = act.get("allow", [])
+    losing = [Address.parse(word.removeprefix("data-loss ")) for word in words if word.startswith("data")]
+    recreate = [Address.parse(text) for text in act.get("recreate", [])]
+    return Allowed(tuple(recreate), tuple(losing), "mass-change" in words)
+
+
+def refuse(node: Any, act: dict[str, Any], world: World, golden: Golden, error: StackError) -> None:
+    got = "\n".join(str(problem).replace(str(world.folder) + "/", "") for problem in error.problems)
+    assert "problems" in act, got
+    golden.check(node, "problems", re.sub(r"\bc[0-9a-z]{24}\b", "<id>", got) + "\n")
 
 
 def carry_out(node: Any, act: dict[str, Any], world: World, plan: Any, golden: Golden) -> None:

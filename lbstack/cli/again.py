@@ -8,26 +8,42 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from lbstack.errors import GuardError
 from lbstack.redaction import is_secret
 from lbstack.session import Settings
+from lbstack.values import Allowed
+
+if TYPE_CHECKING:
+    from lbstack.plan.changes import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """A command, and what must be done before it, as a phrase (empty: nothing)."""
+    """A command, and what must be done before it, as a phrase (empty: nothing).
+
+    It is apply or destroy, unless it is said to be another `verb`, with `words` of its own.
+    """
 
     settings: Settings
     auto_approve: bool = False
+    verb: str = ""
+    words: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:
         """The command, quoted for a shell. Asked for when the stack has been read, and its secrets known."""
-        verb = "destroy" if self.settings.destroy else "apply"
+        verb = self.verb or ("destroy" if self.settings.destroy else "apply")
         path = [str(self.settings.path)] if self.settings.path != Path() else []
         return shlex.join(["lbstack", verb, *path, *place(self.settings), *self._rest()])
+
+    def allowing(self, allowed: Allowed, destroy: bool) -> Again:
+        """The same, or the same as a teardown, with what a guard refuses allowed."""
+        destroy = destroy or self.settings.destroy
+        return replace(self, settings=replace(self.settings, allowed=allowed, destroy=destroy))
 
     @property
     def first(self) -> str:
@@ -49,6 +65,13 @@ class Again:
                 yield from ("--var", f"{name}={value}")
         for target in settings.targets:
             yield from ("--target", str(target))
+        allowed = settings.allowed
+        for address in () if settings.destroy else allowed.recreate:
+            yield from ("--recreate", str(address))
+        for address in allowed.data_loss:
+            yield from ("--allow-data-loss", str(address))
+        if allowed.mass_change and not settings.destroy:
+            yield "--allow-mass-change"
         if settings.parallelism != Settings.parallelism:
             yield from ("--parallelism", str(settings.parallelism))
         if settings.rate is not None:
@@ -57,6 +80,21 @@ class Again:
             yield from ("--lock-timeout", f"{settings.lock_timeout:g}s")
         if self.auto_approve:
             yield "--auto-approve"
+        if self.verb and settings.destroy:
+            yield "--destroy"
+        yield from self.words
+
+
+def require_allowed(plan: Plan, again: Again) -> None:
+    """Refuse what a guard refuses, with the command that does it all the same, where there is one."""
+    from lbstack.plan import guards
+
+    try:
+        guards.check(plan)
+    except GuardError as refusal:
+        lifted = guards.lifting(plan)
+        refusal.command = again.allowing(*lifted).command if lifted else ""
+        raise
 
 
 def gc(settings: Settings) -> str:

@@ -17,6 +17,7 @@ from lbstack.session import Settings
 @options.place
 @options.working
 @options.patient
+@options.allowing
 @options.output
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--destroy", is_flag=True, help="Destroy everything in state.")

@@ -17,6 +17,7 @@ from lbstack.session import Settings
 @options.place
 @options.working
 @options.patient
+@options.data_loss
 @options.output
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @options.with_settings

@@ -145,13 +145,17 @@ def _occupy_closed() -> None:
 
 
 def report(error: StackError) -> None:
-    """Every problem on stderr, one a line, those with a place in compiler form."""
-    from lbstack.render.words import sentence
+    """Every problem on stderr, one a line, those with a place in compiler form; then the one command that
+    does what was refused."""
+    from lbstack.render.words import safe, sentence
 
     for problem in error.problems:
         text = sentence(str(problem))
         with suppress(OSError):
             click.echo(text if problem.source else f"Error: {text}", err=True)
+    if error.command:
+        with suppress(OSError):
+            click.echo(f"If that is meant, run:\n    {safe(error.command)}", err=True)
 
 
 def _internal(error: BaseException) -> int:

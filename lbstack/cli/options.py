@@ -14,7 +14,7 @@ import click
 
 from lbstack.errors import Problem, UsageError
 from lbstack.session import Settings, read_var_value
-from lbstack.values import Address
+from lbstack.values import Address, Allowed
 
 Command = Callable[..., Any]
 
@@ -95,6 +95,31 @@ def patient(command: Command) -> Command:
     )(command)
 
 
+def allowing(command: Command) -> Command:
+    """What is meant, of what a guard would refuse."""
+    for option in (
+        click.option(
+            "--recreate",
+            multiple=True,
+            metavar="ADDRESS",
+            help="Make another, where this one is gone from the workspace (again for more).",
+        ),
+        click.option("--allow-mass-change", is_flag=True, help="Let many resources end in one plan."),
+    ):
+        command = option(command)
+    return data_loss(command)
+
+
+def data_loss(command: Command) -> Command:
+    """Whose data may be lost."""
+    return click.option(
+        "--allow-data-loss",
+        multiple=True,
+        metavar="ADDRESS",
+        help="Let this one go with the rows or labels that the plan shows (again for more).",
+    )(command)
+
+
 def output(command: Command) -> Command:
     """For whom the result is written."""
     command = click.option("--no-color", is_flag=True, help="No colours (NO_COLOR).")(command)
@@ -113,7 +138,12 @@ def with_settings(command: Command) -> Command:
             state=options.pop("state", None),
             variables=dict(read_var_value(text) for text in options.pop("var", ())),
             var_files=tuple(options.pop("var_files", ())),
-            targets=tuple(_address(text) for text in options.pop("target", ())),
+            targets=_addresses(options.pop("target", ())),
+            allowed=Allowed(
+                _addresses(options.pop("recreate", ())),
+                _addresses(options.pop("allow_data_loss", ())),
+                options.pop("allow_mass_change", False),
+            ),
             parallelism=options.pop("parallelism", 10),
             rate=options.pop("rate", None),
             lock_timeout=duration(options.pop("lock_timeout", "0s")),
@@ -139,9 +169,9 @@ def warn(problems: Sequence[Problem]) -> None:
             click.echo(sentence(f"Warning: {problem}"), err=True)
 
 
-def _address(text: str) -> Address:
+def _addresses(texts: Sequence[str]) -> tuple[Address, ...]:
     try:
-        return Address.parse(text)
+        return tuple(Address.parse(text) for text in texts)
     except ValueError as error:
         raise UsageError(str(error)) from None
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lbstack.cli import options
-from lbstack.cli.again import gc, place
+from lbstack.cli.again import Again, gc, place, require_allowed
 from lbstack.connect import open_wire
 from lbstack.errors import Exit, UsageError
 from lbstack.session import Settings, dumps, load_graph, make_plan, open_store
@@ -29,6 +29,7 @@ UNDER_WAY = "Note: an apply of this stack is under way; this plan is about what 
 @options.variables
 @options.place
 @options.working
+@options.allowing
 @options.output
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan for apply.")
 @click.option("--destroy", is_flag=True, help="Plan a teardown of everything in state.")
@@ -43,7 +44,6 @@ def command(
     detailed_exitcode: bool,
 ) -> int:
     """Show what apply would do. Changes nothing."""
-    from lbstack.plan import guards
     from lbstack.plan.saved import require_place, write_plan
     from lbstack.render.progress import refresh_bar
 
@@ -73,7 +73,9 @@ def command(
         from lbstack.render.text import plan_lines
 
         write(plan_lines(plan, gc(settings)), no_color)
-    guards.check(plan)
+    saving = ("--out", str(out)) if out else ()
+    judged = ("--detailed-exitcode",) if detailed_exitcode else ()
+    require_allowed(plan, Again(settings, verb="plan", words=(*judged, *saving)))
     if out:
         started = store.start(state)
         pins = replace(plan.pins, lineage=started.lineage)

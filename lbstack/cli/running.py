@@ -14,14 +14,14 @@ import click
 
 from lbstack import live
 from lbstack.apply import announced, apply
-from lbstack.cli.again import Again
+from lbstack.cli.again import Again, require_allowed
 from lbstack.cli.options import warn
 from lbstack.cli.telling import Teller
 from lbstack.connect import open_wire
 from lbstack.errors import ConfigError, Exit, Problem, StateError, UsageError
 from lbstack.graph import Graph
 from lbstack.kinds import KINDS
-from lbstack.plan import guards, saved
+from lbstack.plan import saved
 from lbstack.plan.changes import Plan
 from lbstack.recover import Patience
 from lbstack.render.progress import refresh_bar
@@ -38,6 +38,7 @@ from lbstack.session import (
 from lbstack.stack.files import SUFFIXES
 from lbstack.state.model import State, bound, renamed
 from lbstack.state.store import Store
+from lbstack.values import NOTHING
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -46,10 +47,11 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
     """Plan (or read a saved plan), ask unless told not to, apply. Returns the exit code."""
     teller = Teller(as_json, no_color, Again(settings, auto_approve))
     if saved.is_plan(settings.path):
-        if settings.destroy or settings.targets or settings.variables or settings.var_files:
+        said = (settings.destroy, settings.targets, settings.variables, settings.var_files)
+        if any(said) or settings.allowed != NOTHING:
             raise UsageError(
                 f"{settings.path} is a saved plan, which is carried out as it is",
-                "leave --destroy, --target and --var out; secrets come from LBSTACK_VAR_NAME",
+                "leave --destroy, --target, --var and --allow-… out; secrets come from LBSTACK_VAR_NAME",
             )
         return _run_saved(settings, teller)
     graph = _graph(settings)
@@ -68,7 +70,7 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
                         settings, graph, state, wire, show, patience=patience, on_wait=teller.waits
                     )
                 teller.plan(plan)
-                guards.check(plan)
+                require_allowed(plan, teller.again)
                 if not (plan.empty or auto_approve or yes(plan)):
                     click.echo("Apply cancelled. Nothing was changed.", err=True)
                     return Exit.ERROR

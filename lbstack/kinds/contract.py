@@ -61,11 +61,15 @@ class Tracked:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A resource as the service has it, in spec words; `contents` counts rows or labels at stake."""
+    """A resource as the service has it, in spec words.
+
+    `contents` counts what it is used for, `stake` those of what its kind `holds` that end with it.
+    """
 
     id: str
     attributes: Fields
     contents: int = 0
+    stake: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,34 @@ Search = Generator[list[Ask], list[Reply], list[Sighting]]
 """A kind's search for what creates may have made: asks and replies as in a `Reading`."""
 
 
-Reading = Generator[list[Ask], list[Reply], dict[Address, Live | None]]
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a read found, with `facts` about the workspace that the kind's own guard needs (`Kind.guard`)."""
+
+    resources: dict[Address, Live | None]
+    facts: Fields = field(default_factory=dict)
+
+
+Reading = Generator[list[Ask], list[Reply], dict[Address, Live | None] | Findings]
 """A kind's read: yields asks, is sent the replies in the same order, returns what it found.
 
 An address maps to None only on proof that its object is gone; one that is left out was not read.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a plan would do to one resource, as far as a kind's guard must know.
+
+    `action` is create, update, replace or delete; `before` is empty where nothing is there yet.
+    """
+
+    address: Address
+    action: str
+    id: str | None
+    before: Fields
+    after: Fields
+    memory: Fields
 
 
 # -- changing -----------------------------------------------------------------------------------
@@ -178,6 +205,10 @@ class Kind:
     """Whether `create` itself looks for what an earlier one made, by a natural key that nothing shares."""
     kept: ClassVar[str] = ""
     """For what cannot be deleted: what becomes of it, told in the plan."""
+    holds: ClassVar[str] = ""
+    """What of people's work ends with an object (rows, labels), in the plural; `count` tells how many."""
+    lost: ClassVar[str] = ""
+    """What another object in the place of one that is gone does not bring back, as a phrase."""
 
     @cached_property
     def roles(self) -> dict[str, tuple[Role, ...]]:
@@ -229,6 +260,14 @@ class Kind:
         """What a person must still do before others can rely on it, as a phrase; None if nothing."""
         return None
 
+    def guard(self, planned: Sequence[Planned], facts: Fields, user: str) -> list[Problem]:
+        """What of a plan may not be done, whatever is allowed, because nobody could undo it afterwards.
+
+        `facts` are those of the read, `user` is whose key it was. What is refused here must hold when the
+        plan is carried out, too: the step itself then raises `GuardError`.
+        """
+        return []
+
     def read(self, tracked: Sequence[Tracked]) -> Reading:
         """How to read these resources."""
         raise NotImplementedError
@@ -242,6 +281,10 @@ class Kind:
         bears a marker, and if something is `lost` also what could be meant by a natural key."""
         return []
         yield
+
+    async def count(self, work: Work, id: str) -> int:
+        """How many of what it `holds` an object has now."""
+        return 0
 
     async def create(self, work: Work, want: Fields) -> Fields:
         """Make it; call `work.made` as soon as it exists. Returns attributes the service set."""

@@ -50,6 +50,7 @@ class Dataset(Kind):
     """Soft-deleted; a dataset that holds rows is validated when its signer changes."""
 
     name, plural, Spec = "dataset", "datasets", DatasetSpec
+    holds, lost = "rows", "its rows do not come back"
 
     def wanted(self, key: str, spec: BaseModel) -> Fields:
         want = super().wanted(key, spec)
@@ -91,6 +92,9 @@ class Dataset(Kind):
     async def delete(self, work: Work, id: str, have: Fields) -> None:
         await work.wire.mutate(DELETE, id=id)
 
+    async def count(self, work: Work, id: str) -> int:
+        return await _rows(work, id)
+
 
 def _live(node: dict[str, Any]) -> Live:
     return Live(
@@ -102,7 +106,12 @@ def _live(node: dict[str, Any]) -> Live:
             MARKER: tag_of(node["description"])[1],
         },
         contents=node["rowCount"] or 0,
+        stake=node["rowCount"] or 0,
     )
+
+
+async def _rows(work: Work, id: str) -> int:
+    return int((await work.wire.query(ROWS, id=id))["dataset"]["rowCount"] or 0)
 
 
 async def _sign(work: Work, id: str, signer: str | None) -> None:
@@ -111,8 +120,7 @@ async def _sign(work: Work, id: str, signer: str | None) -> None:
         await work.wire.mutate(CLEAR_SIGNER, id=id)
         return
     await work.wire.mutate(SET_SIGNER, id=id, signer=signer)
-    rows = (await work.wire.query(ROWS, id=id))["dataset"]["rowCount"] or 0
-    if rows:
+    if await _rows(work, id):
         outcome = (await work.wire.mutate(VALIDATE, id=id))["validateDataset"]
         failed = [(check["name"], "") for check in outcome["checks"] if not check["success"]]
         if failed or not outcome["valid"]:

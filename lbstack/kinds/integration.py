@@ -101,6 +101,7 @@ class Integration(Kind):
     computed = ("external_id", "service_account", "aws_account")
     deletable = False
     kept = "Labelbox has no delete for integrations; it stays in the workspace."
+    lost = "another gets another id, which on AWS is the external id that the role must demand"
 
     def wanted(self, key: str, spec: BaseModel) -> Fields:
         want = super().wanted(key, spec)

@@ -86,6 +86,7 @@ CHANGE_DATASETS = """mutation ChangeDatasets(
 SET_REVIEW = """mutation SetReview($id: ID!, $share: Float!) {
   upsertReviewQueue(where: {project: {id: $id}}, data: {quotaFactor: $share}) { id }
 }"""
+LABELS = """query CountLabels($id: ID!) { project(where: {id: $id}) { id labelCount } }"""
 END_REVIEW = """mutation EndReview($id: ID!) { deleteReviewQueue(where: {project: {id: $id}}) { id } }"""
 
 FEW = 20
@@ -144,6 +145,7 @@ class Project(Kind):
     """Soft-deleted; holds labels, and queues the rows of its datasets."""
 
     name, plural, Spec = "project", "projects", ProjectSpec
+    holds, lost = "labels", "its labels do not come back"
 
     def wanted(self, key: str, spec: BaseModel) -> Fields:
         want = super().wanted(key, spec)
@@ -223,6 +225,9 @@ class Project(Kind):
     async def delete(self, work: Work, id: str, have: Fields) -> None:
         await work.wire.mutate(DELETE, id=id)
 
+    async def count(self, work: Work, id: str) -> int:
+        return int((await work.wire.query(LABELS, id=id))["project"]["labelCount"] or 0)
+
 
 def _counts(quality: Fields) -> Fields:
     return {name: value for name, value in quality.items() if name != "mode"}
@@ -248,6 +253,9 @@ def _live(node: dict[str, Any]) -> Live:
         },
         # Rows count as well as labels: with either, the media type is fixed (API reference 6.3).
         contents=(node["labelCount"] or 0) + sum(dataset["rowCount"] or 0 for dataset in datasets),
+        # What goes with a project are its labels alone: rows stay in their datasets, and no source says
+        # that a dataset which is disconnected takes labels along (API reference 6.2).
+        stake=node["labelCount"] or 0,
     )
 
 

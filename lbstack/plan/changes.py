@@ -13,7 +13,7 @@ from typing import Any
 
 from lbstack.errors import Problem
 from lbstack.recover import Orphan
-from lbstack.values import Address, Source
+from lbstack.values import NOTHING, Address, Allowed, Source
 
 
 class Action(StrEnum):
@@ -24,6 +24,7 @@ class Action(StrEnum):
     REPLACE = "replace"
     DELETE = "delete"
     FORGET = "forget"
+    MISSING = "missing"
     NOOP = "no-op"
 
 
@@ -33,6 +34,7 @@ SYMBOLS = {
     Action.REPLACE: "-/+",
     Action.DELETE: "-",
     Action.FORGET: ".",
+    Action.MISSING: "!",
     Action.NOOP: " ",
 }
 
@@ -70,7 +72,8 @@ class Change:
 
     With `importing`, an existing object comes under this address. Where a replacement `forgets`, the old
     object stays in the workspace, for nothing can destroy it. `needs` are the addresses it
-    will depend on, `needed` those it depended on when last applied.
+    will depend on, `needed` those it depended on when last applied. `contents` is how many of what it
+    `holds` (labels, say) the object has, for what ends it ends them too.
     """
 
     address: Address
@@ -85,6 +88,7 @@ class Change:
     needed: tuple[Address, ...] = ()
     memory: Mapping[str, Any] = field(default_factory=dict)
     contents: int = 0
+    holds: str = ""
     protected: bool = False
     importing: bool = False
     forgets: bool = False
@@ -122,6 +126,18 @@ class Deposed:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a guard refuses a plan, and what would have to be `allowed` for it not to; None: nothing would.
+
+    With `destroy`, another command is there for what the plan would do.
+    """
+
+    problem: Problem
+    allowed: Allowed | None = None
+    destroy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Pins:
     """What a plan was made against; a saved plan is carried out only against the same."""
 
@@ -138,8 +154,8 @@ class Plan:
     those that were made twice or too late and belong to none. `names` tells ids that state knows by their
     addresses, for readers.
 
-    `waiting` is who will follow when what an address awaits is there. With `problems` it is refused: it
-    tells what is, and cannot be carried out.
+    `waiting` is who will follow when what an address awaits is there. With `problems` or `refusals` it is
+    refused: it tells what is, and cannot be carried out.
     """
 
     stack: str
@@ -158,10 +174,12 @@ class Plan:
     orphans: tuple[Orphan, ...] = ()
     waiting: Mapping[Address, tuple[Address, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    allowed: Allowed = NOTHING
+    refusals: tuple[Refusal, ...] = ()
 
     @property
     def actions(self) -> tuple[Change, ...]:
-        """The changes that do something."""
+        """The changes that do something, or tell of something that keeps the plan from being done."""
         return tuple(c for c in self.changes if c.action is not Action.NOOP or c.importing)
 
     @property
@@ -180,6 +198,11 @@ class Plan:
         for old in self.deposed:
             tally["forget" if old.forgets else "destroy"] += 1
         return tally
+
+
+def counted(number: int, plural: str) -> str:
+    """How many of something there are: ``1 row``, ``3 rows``."""
+    return f"{number} {plural if number != 1 else plural.removesuffix('s')}"
 
 
 COUNTED = {

@@ -1,27 +1,197 @@
-"""What a plan may not do without being told twice. A refusal names the way through."""
+"""What no plan may do by mistake. Everything is counted against state, never against what a read returned.
+
+================  ==========================================================  =======================
+guard             refuses                                                     lifted by
+================  ==========================================================  =======================
+missing           what the stack names is gone from the workspace             --recreate ADDRESS, or
+                                                                              state rm ADDRESS
+several missing   two or more are gone, and one of them would be forgotten    --allow-mass-change
+mass change       more than 5 end, or two or more that are over 20 % of what  --allow-mass-change
+                  state records (destroyed, replaced, forgotten)
+emptied stack     state records resources, the stack names none, and all      lbstack destroy
+                  that is recorded would end
+prevent_destroy   what is, or was, protected would be destroyed or replaced   prevent_destroy: false
+data at stake     what is destroyed or replaced holds people's work           --allow-data-loss ADDRESS
+                  (`Kind.holds`: rows, labels)
+the kind's own    what nobody could undo (`Kind.guard`)                       nothing
+================  ==========================================================  =======================
+
+A teardown (``destroy``, ``plan --destroy``) says what it is: only prevent_destroy and data at stake hold
+there. What ``removed:`` names without destroying it is meant. Data is counted once more right before it
+goes (`require_no_more`), and the kinds' own guards hold then, too.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+
 from lbstack.errors import GuardError, Problem
-from lbstack.plan.changes import Action, Plan
+from lbstack.kinds.contract import Kind, Planned
+from lbstack.live import Snapshot
+from lbstack.plan.changes import Action, Change, Plan, Refusal, counted
+from lbstack.plan.notes import some
+from lbstack.plan.schedule import Step
+from lbstack.stack.model import Stack
+from lbstack.state.model import State
+from lbstack.values import Allowed
+
+MOST = 5
+"""Resources that may end in one plan."""
+SHARE = 5
+"""One in so many may end, where more than one does."""
 
 ENDS = {Action.DELETE, Action.REPLACE}
+GOES = {Action.DELETE, Action.REPLACE, Action.FORGET}
+
+
+def refusals(
+    plan: Plan, stack: Stack, state: State, snapshot: Snapshot, kinds: Mapping[str, Kind], allowed: Allowed
+) -> tuple[Refusal, ...]:
+    """Every reason why a plan may not be carried out, all of them at once."""
+    meant = {item.address for item in stack.removed if not item.destroy}
+    going = [c for c in plan.changes if c.action in GOES and c.address not in meant]
+    found = [*_protected(plan), *_at_stake(plan, allowed)]
+    if not plan.destroy:
+        found += _missing(plan, kinds)
+        found += _emptied(going, stack, state) or [
+            *_several_missing(plan, going, snapshot, allowed),
+            *_mass_change(going, state, allowed),
+        ]
+        found += _kinds_own(plan, snapshot, kinds)
+    return tuple(found)
 
 
 def check(plan: Plan) -> None:
-    """Refuse to destroy what is protected (``lifecycle: {prevent_destroy: true}``).
+    """Refuse a plan for which a guard has a reason."""
+    if plan.refusals:
+        raise GuardError([refusal.problem for refusal in plan.refusals])
 
-    Protection is remembered in state: removing a resource's block does not lift it.
+
+def lifting(plan: Plan) -> tuple[Allowed, bool] | None:
+    """What would have to be allowed for no guard to refuse this plan, and whether as a teardown; None where
+    more than words is needed."""
+    if not all(refusal.allowed or refusal.destroy for refusal in plan.refusals):
+        return None
+    allowed = plan.allowed
+    for refusal in plan.refusals:
+        allowed |= refusal.allowed or Allowed()
+    return allowed, any(refusal.destroy for refusal in plan.refusals)
+
+
+def require_no_more(step: Step, kind: Kind, now: int, allowed: Allowed) -> None:
+    """Refuse to end an object that holds more by now than the plan has shown.
+
+    What was deposed by an earlier apply is in no plan's numbers: whoever allows its address means all of it.
     """
-    problems = [
-        Problem(
-            f"{change.address} is protected, and this plan would {change.action} it",
-            "to allow it, apply the stack once with prevent_destroy: false on it",
-            change.source,
-            change.address,
+    if step.change is None and step.address in allowed.data_loss:
+        return
+    shown = step.change.contents if step.change else 0
+    if now > shown:
+        raise GuardError(
+            f"{step.address} ({step.id}) holds {counted(now, kind.holds)} now, and the plan showed "
+            f"{shown or 'none'}",
+            f"look, and apply again with --allow-data-loss {step.address} if they may go",
         )
-        for change in plan.changes
-        if change.protected and change.action in ENDS
-    ]
-    if problems:
-        raise GuardError(problems)
+
+
+# -- one guard each ---------------------------------------------------------------------------------
+
+
+def _missing(plan: Plan, kinds: Mapping[str, Kind]) -> Iterator[Refusal]:
+    for change in plan.changes:
+        if change.action is Action.MISSING:
+            address, lost = change.address, kinds[change.address.kind].lost
+            costs = f" ({lost})" if lost else ""
+            yield Refusal(
+                Problem(
+                    f"{address} ({change.id}) is missing: it was {change.reason}",
+                    f"to make another, give --recreate {address}{costs}; to forget it, "
+                    f"lbstack state rm {address}",
+                    change.source,
+                    address,
+                ),
+                Allowed(recreate=(address,)),
+            )
+
+
+def _several_missing(
+    plan: Plan, going: Iterable[Change], snapshot: Snapshot, allowed: Allowed
+) -> Iterator[Refusal]:
+    forgotten = [c for c in going if c.action is Action.FORGET and snapshot.resources[c.address] is None]
+    gone = [address for address, live in snapshot.resources.items() if live is None]
+    if forgotten and len(gone) > 1 and not allowed.mass_change:
+        names = some([str(change.address) for change in forgotten])
+        yield Refusal(
+            Problem(
+                f"{len(gone)} resources are gone from the workspace, and {names} would be forgotten",
+                "look whether this is the right workspace and the key sees all of it; to forget them all the "
+                "same, give --allow-mass-change",
+            ),
+            Allowed(mass_change=True),
+        )
+
+
+def _mass_change(going: list[Change], state: State, allowed: Allowed) -> Iterator[Refusal]:
+    recorded = sum(entry.id is not None for entry in state.resources.values())
+    many = len(going) > MOST or (len(going) > 1 and len(going) * SHARE > recorded)
+    if many and not allowed.mass_change:
+        yield Refusal(
+            Problem(
+                f"{len(going)} of the {recorded} resources in state would end: "
+                f"{some([str(change.address) for change in going])}",
+                "to let them, give --allow-mass-change",
+            ),
+            Allowed(mass_change=True),
+        )
+
+
+def _emptied(going: list[Change], stack: Stack, state: State) -> list[Refusal]:
+    recorded = [address for address, entry in state.resources.items() if entry.id is not None]
+    if stack.resources or not going or {change.address for change in going} < {*recorded}:
+        return []
+    what = f"the stack names no resource, and its state records {len(recorded)}"
+    cure = "put the stack back, or take everything down with lbstack destroy"
+    return [Refusal(Problem(what, cure), destroy=True)]
+
+
+def _protected(plan: Plan) -> Iterator[Refusal]:
+    for change in plan.changes:
+        if change.protected and change.action in ENDS:
+            yield Refusal(
+                Problem(
+                    f"{change.address} is protected, and this plan would {change.action} it",
+                    "to allow it, apply the stack once with prevent_destroy: false on it",
+                    change.source,
+                    change.address,
+                )
+            )
+
+
+def _at_stake(plan: Plan, allowed: Allowed) -> Iterator[Refusal]:
+    for change in plan.changes:
+        ends = change.action in ENDS and not change.forgets
+        if ends and change.contents and change.address not in allowed.data_loss:
+            yield Refusal(
+                Problem(
+                    f"{change.address} holds {counted(change.contents, change.holds)}, "
+                    f"and this plan would {change.action} it",
+                    f"to let them go, give --allow-data-loss {change.address}",
+                    change.source,
+                    change.address,
+                ),
+                Allowed(data_loss=(change.address,)),
+            )
+
+
+def _kinds_own(plan: Plan, snapshot: Snapshot, kinds: Mapping[str, Kind]) -> Iterator[Refusal]:
+    by_kind: dict[str, list[Planned]] = {}
+    for change in plan.changes:
+        if change.action in (*ENDS, Action.CREATE, Action.UPDATE):
+            told = dict(change.before or {}), dict(change.after or {}), dict(change.memory)
+            planned = Planned(change.address, str(change.action), change.id, *told)
+            by_kind.setdefault(change.address.kind, []).append(planned)
+    sources = {change.address: change.source for change in plan.changes}
+    for name, planned_ones in by_kind.items():
+        for problem in kinds[name].guard(planned_ones, snapshot.facts.get(name, {}), snapshot.user):
+            source = sources.get(problem.address) if problem.address else None
+            yield Refusal(Problem(problem.summary, problem.detail, source, problem.address))

@@ -17,11 +17,11 @@ def awaited(
     alike: dict[tuple[str, str], list[str]] = {}
     for address, phrase in phrases.items():
         if phrase:
-            waiters = _some([str(waiter) for waiter in waiting.get(address, ())])
+            waiters = some([str(waiter) for waiter in waiting.get(address, ())])
             follow = f" {waiters} will follow then." if waiters else ""
             alike.setdefault((phrase, follow), []).append(str(address))
     for (phrase, follow), names in alike.items():
-        yield f"{_some(names)} {'is' if len(names) == 1 else 'are'} awaiting {phrase}{follow}"
+        yield f"{some(names)} {'is' if len(names) == 1 else 'are'} awaiting {phrase}{follow}"
 
 
 def with_lost(plan: Plan, verdict: Verdict) -> Plan:
@@ -41,7 +41,7 @@ def doubts(verdict: Verdict) -> Iterable[str]:
         )
 
 
-def _some(names: list[str], most: int = 5) -> str:
+def some(names: list[str], most: int = 5) -> str:
     """The names, or the first few and how many more."""
     more = len(names) - most
     return ", ".join(names) if more <= 0 else f"{', '.join(names[:most])} and {more} more"

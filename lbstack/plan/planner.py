@@ -34,23 +34,18 @@ def plan(
     *,
     destroy: bool = False,
     targets: Iterable[Address] = (),
+    recreate: Iterable[Address] = (),
     moves: tuple[tuple[Address, Address], ...] = (),
     imports: tuple[tuple[Address, str], ...] = (),
 ) -> Plan:
-    """What would bring the workspace to the stack. `state` has its `moves` made and its `imports` bound."""
-    making = _Making(graph, state, snapshot, kinds, frozenset(address for address, _ in imports))
-    if not destroy:
-        for address in graph.order:
-            with shaped(address):
-                making.consider(graph.stack.resources[address])
-    # In the order in which people wrote them, else by address: state knows only who was done first.
-    gone = [a for a in graph.order if a in state.resources] if destroy else []
-    gone += sorted(a for a in state.resources if a not in graph.stack.resources)
-    for address in gone:
-        with shaped(address):
-            making.retire(address, state.resources[address])
-    if making.unread:
-        raise ConfigError(making.unread)
+    """What would bring the workspace to the stack. `state` has its `moves` made and its `imports` bound.
+
+    What is gone from the workspace is made anew only where it is named to `recreate`; else it is missing.
+    """
+    making = _Making(
+        graph, state, snapshot, kinds, frozenset(address for address, _ in imports), frozenset(recreate)
+    )
+    making.take_all(destroy)
     wants = {} if destroy else {name: output.value for name, output in graph.stack.outputs.items()}
     pins = Pins(snapshot.organization, state.endpoint, state.lineage, state.serial, graph.stack.digest)
     whole = Plan(
@@ -85,11 +80,28 @@ class _Making:
     snapshot: Snapshot
     kinds: Mapping[str, Kind]
     importing: frozenset[Address] = frozenset()
+    recreate: frozenset[Address] = frozenset()
     changes: list[Change] = field(default_factory=list)
     after: dict[Address, Fields] = field(default_factory=dict)
     waiting: dict[Address, dict[Address, None]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     unread: list[Problem] = field(default_factory=list)
+
+    def take_all(self, destroy: bool) -> None:
+        """Plan everything that the stack or its state names."""
+        graph, state = self.graph, self.state
+        if not destroy:
+            for address in graph.order:
+                with shaped(address):
+                    self.consider(graph.stack.resources[address])
+        # In the order in which people wrote them, else by address: state knows only who was done first.
+        gone = [a for a in graph.order if a in state.resources] if destroy else []
+        gone += sorted(a for a in state.resources if a not in graph.stack.resources)
+        for address in gone:
+            with shaped(address):
+                self.retire(address, state.resources[address])
+        if self.unread:
+            raise ConfigError(self.unread)
 
     def consider(self, resource: Resource) -> None:
         """Plan one resource of the stack; everything it needs has been planned."""
@@ -99,7 +111,7 @@ class _Making:
         if address in self.importing and live is None:
             what = f"{entry.id} is no {address.kind} in this workspace"
             self.problems.append(Problem(what, "mend the id", self._named_at(address), address))
-        elif self._unread(address, entry):
+        elif self._unread(address, entry) or self._missing(resource, entry):
             return
         # What creation did not finish is not left to others yet.
         ignored = set(resource.lifecycle.ignore_changes) - {*entry.unfinished} if entry.id else ()
@@ -130,6 +142,27 @@ class _Making:
             self.unread.append(Problem(what, "plan again", address=address))
         return unread
 
+    def _missing(self, resource: Resource, entry: Entry) -> bool:
+        """Whether it is gone from the workspace, and nobody said to make another: what it was stays what
+        others refer to, so that the plan tells of nothing else."""
+        address = resource.address
+        if entry.id is None or address in self.recreate or self.snapshot.resources[address] is not None:
+            return False
+        change = Change(
+            address,
+            Action.MISSING,
+            GONE,
+            entry.id,
+            before=entry.attributes,
+            needs=self._needs(address),
+            needed=entry.needs,
+            protected=_protected(resource, entry),
+            source=resource.source,
+        )
+        self.changes.append(change)
+        self.after[address] = {**entry.attributes, "id": entry.id}
+        return True
+
     def _managed(self, resource: Resource, ignored: Iterable[str]) -> Fields:
         """The wish without what is to be left alone: ignored changes, and what waits for another."""
         kind = self.kinds[resource.address.kind]
@@ -151,21 +184,13 @@ class _Making:
     def _create(self, resource: Resource, entry: Entry, want: Fields, bound: Fields) -> Change:
         address = resource.address
         kind = self.kinds[address.kind]
-        if entry.id and not kind.deletable:
-            self.problems.append(
-                Problem(
-                    f"{address} ({entry.id}) is gone from the workspace, and another is not made by itself",
-                    f"to make another, forget this one first: state rm {address}, with the stack and the "
-                    "options that you plan with",
-                    resource.source,
-                    address,
-                )
-            )
+        # Where an id cannot come back, who relied on it must know both.
+        costs = f"; it had the id {entry.id}, and {kind.lost}" if not kind.deletable else ""
         made = {name: Unknown(Ref(address, name)) for name in ("id", *kind.sets(bound))}
         return Change(
             address,
             Action.CREATE,
-            GONE if entry.id else "",
+            f"{GONE}{costs}" if entry.id else "",
             after={**bound, **made},
             want=want,
             needs=self._needs(address),
@@ -199,7 +224,8 @@ class _Making:
             needs=self._needs(address),
             needed=entry.needs,
             memory=entry.memory,
-            contents=live.contents,
+            contents=live.stake,
+            holds=kind.holds,
             protected=_protected(resource, entry),
             importing=address in self.importing,
             forgets=forgets,
@@ -230,7 +256,8 @@ class _Making:
                 before={**entry.attributes, **(live.attributes if live else {})},
                 needed=entry.needs,
                 memory=entry.memory,
-                contents=live.contents if live else 0,
+                contents=live.stake if live else 0,
+                holds=kind.holds,
                 protected=entry.protected or bool(resource and resource.lifecycle.prevent_destroy),
             )
         )

@@ -29,9 +29,9 @@ from lbstack.plan.soundness import fitting, require_sound
 from lbstack.recover import Orphan, Verdict
 from lbstack.state.files import write_whole
 from lbstack.state.model import State
-from lbstack.values import Address, Digest, Ref, Secret, Source, Template, Unknown
+from lbstack.values import Address, Allowed, Digest, Ref, Secret, Source, Template, Unknown
 
-FORMAT = 1
+FORMAT = 2
 MAGIC = '{"lbstack_plan":'
 AGAIN = "plan again, and apply that"
 
@@ -177,7 +177,7 @@ def _secret(address: Address, withheld: Withheld, state: State, environ: Mapping
 
 # -- the codec: tagged JSON for the values a plan holds ----------------------------------------------
 
-NOUNS = (Plan, Pins, Change, FieldChange, OutputChange, Deposed, Orphan, Withheld)
+NOUNS = (Plan, Pins, Change, FieldChange, OutputChange, Deposed, Orphan, Allowed, Withheld)
 RECORDS = {cls.__name__: cls for cls in NOUNS}
 
 

@@ -11,10 +11,10 @@ from lbstack.plan.schedule import schedule
 from lbstack.values import Address
 
 
-def require_known(targets: Iterable[Address], known: Container[Address]) -> None:
-    """Refuse targets that name nothing, all of them at once."""
+def require_known(targets: Iterable[Address], known: Container[Address], option: str = "--target") -> None:
+    """Refuse targets, or what another option names, that name nothing, all of them at once."""
     unknown = [
-        Problem(f"--target {target} names nothing in the stack or its state", "see: lbstack state list")
+        Problem(f"{option} {target} names nothing in the stack or its state", "see: lbstack state list")
         for target in targets
         if target not in known
     ]

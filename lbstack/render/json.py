@@ -18,6 +18,7 @@ ACTIONS = {
     Action.REPLACE: ["create", "delete"],
     Action.DELETE: ["delete"],
     Action.FORGET: ["forget"],
+    Action.MISSING: ["missing"],
     Action.NOOP: ["no-op"],
 }
 
@@ -30,7 +31,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "stack": plan.stack,
         "organization": plan.pins.organization,
         "endpoint": plan.pins.endpoint,
-        "applyable": not plan.empty,
+        "applyable": not (plan.empty or plan.refusals),
         "resource_changes": [_change(change) for change in plan.changes],
         "resource_drift": [_change(change) for change in plan.drift],
         "deposed": [{"address": str(item.address), "id": item.id} for item in plan.deposed],
@@ -47,6 +48,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         },
         "recovered": [{"address": str(address), "id": id} for address, id in plan.recovered],
         "orphans": [{"address": str(o.address), "id": o.id, "name": o.name} for o in plan.orphans],
+        "refusals": diagnostics(refusal.problem for refusal in plan.refusals),
         "notes": list(plan.notes),
         "summary": plan.counts(),
     }
@@ -68,6 +70,8 @@ def _change(change: Change) -> dict[str, Any]:
             "replace_paths": [[str(step) for step in line.path] for line in change.fields if line.replaces],
         },
     }
+    if change.contents:
+        document["at_stake"] = {change.holds: change.contents}
     if change.importing:
         document["change"]["importing"] = {"id": change.id}
     if change.reason:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from lbstack.plan.changes import ABSENT, Action, Change, FieldChange, Plan
+from lbstack.plan.changes import ABSENT, Action, Change, FieldChange, Plan, counted
 from lbstack.recover import Orphan
 from lbstack.render.words import NO_CHANGES, Plain, key, path, quoted, safe, sentence, summary, value
 from lbstack.values import Address
@@ -19,6 +19,7 @@ STYLES = {
     Action.REPLACE: "destroy",
     Action.DELETE: "destroy",
     Action.FORGET: "forget",
+    Action.MISSING: "destroy",
     Action.NOOP: "plain",
 }
 HEADINGS = {
@@ -27,6 +28,7 @@ HEADINGS = {
     Action.REPLACE: "must be replaced",
     Action.DELETE: "will be destroyed",
     Action.FORGET: "will be forgotten",
+    Action.MISSING: "is missing",
 }
 FORGETS = "must be replaced; the old one will be forgotten"
 
@@ -40,7 +42,8 @@ IMPORTED = {
 def plan_lines(plan: Plan, gc: str = "lbstack gc") -> Iterator[Line]:
     """The whole plan, the summary last; `gc` is the command that removes orphans."""
     actions = plan.actions
-    if actions or plan.deposed:
+    missing = [change for change in actions if change.action is Action.MISSING]
+    if len(actions) > len(missing) or plan.deposed:
         yield ("lbstack will perform the following actions:", "plain")
         yield ("", "plain")
     for old, new in plan.moves:
@@ -109,8 +112,10 @@ def change_lines(change: Change, names: Mapping[str, Address]) -> Iterator[Line]
         yield (f"      - {'id':<{width}} = {quoted(change.id or '')}", "destroy")
         if isinstance(named, str):
             yield (f"      - name = {value(named, names)}", "destroy")
+    elif change.action is Action.MISSING:
+        yield (f"      - id = {quoted(change.id or '')}", "destroy")
     if change.contents and change.action in (Action.DELETE, Action.REPLACE):
-        yield (f"      # what is destroyed holds {change.contents} rows or labels", "destroy")
+        yield (f"      # {counted(change.contents, change.holds)} will be lost with it", "destroy")
 
 
 def attributes(
@@ -201,13 +206,13 @@ def drift_lines(plan: Plan) -> Iterator[Line]:
     yield ("", "plain")
     for change in plan.drift:
         gone = change.action is Action.DELETE
-        sign, what = ("-", "was deleted") if gone else ("~", "was changed")
+        sign, what = ("!", "is missing") if gone else ("~", "was changed")
         yield (f"  {sign} {safe(str(change.address))} {what}", "destroy" if gone else "change")
         for line in change.fields:
             yield field_line(line, plan.names)
         yield ("", "plain")
     changed = sum(change.action is Action.UPDATE for change in plan.drift)
-    yield (f"Drift: {changed} changed, {len(plan.drift) - changed} deleted outside lbstack.", "bold")
+    yield (f"Drift: {changed} changed, {len(plan.drift) - changed} missing.", "bold")
 
 
 def attribute_lines(

@@ -71,11 +71,12 @@ def test_drift_tells_of_an_integration_that_is_gone(cli: Cli) -> None:
         assert database.execute("DELETE FROM iam_integrations").rowcount == 1
     drift = cli("drift", "--sandbox")
     assert (drift.returncode, drift.stderr) == (2, "")
-    assert "- integration.bucket was deleted" in drift.stdout
+    assert "! integration.bucket is missing" in drift.stdout
     plan = cli("plan", "--sandbox")
-    assert (plan.returncode, plan.stdout) == (1, "")
-    assert plan.stderr.count("integration.bucket") == 2  # the one problem, and its cure
-    assert cli("plan", "--sandbox", "--target", "dataset.teeth").returncode == 1  # it needs the integration
+    assert plan.returncode == 5
+    assert plan.stdout.startswith("  ! integration.bucket is missing  # deleted outside lbstack\n")
+    assert "\n    lbstack plan --sandbox --recreate integration.bucket\n" in plan.stderr
+    assert cli("plan", "--sandbox", "--target", "dataset.teeth").returncode == 5  # it needs the integration
     assert cli("state", "rm", "integration.bucket", "--sandbox").returncode == 0
     again = cli("apply", "--sandbox", "--auto-approve")
     assert "Resources: 1 added" in again.stdout, again.stdout + again.stderr

@@ -85,11 +85,16 @@ def test_state_and_show_tell_what_is_remembered(served: Cli) -> None:
     assert served("state", "show", "dataset.other").returncode == 1
 
 
-def test_an_applied_stack_that_lost_its_block_is_destroyed(served: Cli) -> None:
+def test_what_lost_its_block_is_destroyed_and_a_stack_that_lost_all_is_not(served: Cli) -> None:
     served("apply", "--auto-approve")
     served.write("stack: signs\n")
-    assert "- dataset.signs will be destroyed" in served("plan").stdout
-    assert served("apply", "--auto-approve").returncode == 0
+    refused = served("plan")
+    assert refused.returncode == 5
+    assert "- dataset.signs will be destroyed" in refused.stdout
+    assert refused.stderr.endswith("If that is meant, run:\n    lbstack plan --destroy\n")
+    served.write("stack: signs\ndatasets:\n  lamps: {name: Lamps}\n")
+    done = served("apply", "--auto-approve")
+    assert "Resources: 1 added, 0 changed, 1 destroyed." in done.stdout
 
 
 def test_two_places_never_share_a_state(served: Cli) -> None:

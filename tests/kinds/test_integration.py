@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
-from lbstack.errors import ConfigError
 from lbstack.plan.saved import bind, read_plan, write_plan
 from lbstack.render.json import plan_document
 from lbstack.render.progress import event_lines
 from lbstack.sandbox import aws
-from lbstack.values import Address
+from lbstack.values import Address, Allowed
 from tests.conftest import World
 from tests.meanwhile import happen
 
@@ -115,11 +112,27 @@ def test_one_that_is_gone_keeps_nobody_else_from_being_planned(world: World) -> 
     assert not world.apply().failed
     happen(world, {"lose_integration": "<integration.bucket>"})
     world.write(text % "B2")
-    with pytest.raises(ConfigError) as refusal:
-        world.plan()
-    assert [str(problem.address) for problem in refusal.value.problems] == ["integration.bucket"]
-    with pytest.raises(ConfigError):
-        world.plan(targets=(Address("dataset", "a"),))
+    for targets in ((), (Address("dataset", "a"),)):
+        (refusal,) = world.plan(targets=targets).refusals
+        assert refusal.problem.address == BUCKET
+        assert refusal.allowed == Allowed(recreate=(BUCKET,))
     plan = world.plan(targets=(Address("dataset", "b"),))
     assert [str(change.address) for change in plan.actions] == ["dataset.b"]
+    assert not plan.refusals and not world.apply(plan).failed
+
+
+def test_one_that_was_gone_and_is_made_anew_tells_both_ids(world: World) -> None:
+    world.write(AWS + "datasets:\n  a: {name: A, integration: bucket}\n")
+    assert not world.apply().failed
+    old = world.state.resources[BUCKET].id
+    happen(world, {"lose_integration": "<integration.bucket>"})
+    plan = world.plan(allowed=Allowed(recreate=(BUCKET,)))
+    assert not plan.refusals
+    (change,) = plan.actions
+    assert f"it had the id {old}" in change.reason and "external id" in change.reason
     assert not world.apply(plan).failed
+    new = world.state.resources[BUCKET].id
+    assert new != old
+    said = [event.text for event in world.events if event.type == "said"]
+    assert f"has the id {new}; the one that is gone had {old}" in said
+    assert world.plan().empty

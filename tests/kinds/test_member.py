@@ -7,7 +7,7 @@ import pytest
 from lbstack.sandbox import people
 from lbstack.sandbox.roles import BY_NAME
 from lbstack.sandbox.world import accept_invite, organization
-from lbstack.values import Address
+from lbstack.values import Address, Allowed
 from tests.conftest import World
 from tests.meanwhile import later
 
@@ -100,8 +100,11 @@ def test_a_cancelled_invitation_is_sent_again(world: World) -> None:
     assert world.plan().empty  # lists that lack what was only just sent prove nothing
     later(world, 16)
     (change,) = world.plan().actions
+    assert (change.action, change.reason) == ("missing", "deleted outside lbstack")
+    again = Allowed(recreate=(change.address,))
+    (change,) = world.plan(allowed=again).actions
     assert (change.action, change.reason) == ("create", "deleted outside lbstack")
-    assert not world.apply().failed
+    assert not world.apply(allowed=again).failed
     assert invited(world) == [("a@example.com", "Labeler")]
 
 
@@ -234,10 +237,15 @@ def test_a_project_that_is_gone_takes_its_roles_with_it(world: World) -> None:
         "mutation($id: ID!) { updateProject(where: {id: $id}, data: {deleted: true}) { id } }", id=project
     )
     assert {str(change.address): change.action for change in world.plan().actions} == {
+        "project.one": "missing",
+        "member.a@example.com": "update",
+    }
+    again = Allowed(recreate=(Address("project", "one"),))
+    assert {str(change.address): change.action for change in world.plan(allowed=again).actions} == {
         "project.one": "create",
         "member.a@example.com": "update",
     }
-    assert not world.apply().failed
+    assert not world.apply(allowed=again).failed
     assert world.plan().empty
     world.write("stack: test\n")
     assert not world.apply().failed

@@ -30,14 +30,17 @@ def test_all_datasets_of_a_project_are_read(world: World, attached: int) -> None
 
 
 @pytest.mark.parametrize("count", [1, 60])
-def test_rows_of_attached_datasets_and_labels_are_contents(world: World, count: int) -> None:
+def test_rows_of_attached_datasets_fix_the_media_type_and_are_not_lost(world: World, count: int) -> None:
     projects = "".join(f"  p{n}: {{name: P{n}, media_type: IMAGE, datasets: [a]}}\n" for n in range(count))
-    world.write(f"stack: test\ndatasets: {{a: {{name: A}}}}\nprojects:\n{projects}")
+    text = f"stack: test\ndatasets: {{a: {{name: A}}}}\nprojects:\n{projects}"
+    world.write(text)
     assert not world.apply().failed
+    world.write(text.replace("IMAGE", "TEXT"))
+    assert {change.action for change in world.plan().actions} == {"update"}
     dataset = next(entry.id for address, entry in world.state.resources.items() if address.key == "a")
     world.graphql(ADD_ROW, url="https://example.com/1.jpg", dataset=dataset)
-    contents = {change.contents for change in world.plan().changes if change.address.kind == "project"}
-    assert contents == {1}
+    told = {(change.action, change.contents) for change in world.plan().actions}
+    assert told == {("replace", 0)}
 
 
 def test_a_project_whose_editor_was_half_set_up_is_finished(world: World) -> None:

@@ -29,7 +29,7 @@ from tests.reliability.nursery import Child, Nursery
 SETTLE = 0.3
 """Seconds after which the served sandbox is sure to show what was committed: its searches do not lag."""
 
-APPLY = ("apply", "stack.yaml", "--auto-approve")
+APPLY = ("apply", "stack.yaml", "--auto-approve", "--allow-mass-change")
 DESTROY = ("destroy", "stack.yaml", "--auto-approve")
 
 _KEPT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "TMPDIR")

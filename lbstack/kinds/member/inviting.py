@@ -53,6 +53,8 @@ BROUGHT_BY = "joined"
 """In memory: who brought a member in, the stack (``invited``), or somebody before it (``before``)."""
 OUTDATED = "outdated"
 """In memory: invitations that another one has taken the place of, and that are still to be cancelled."""
+ROLE_BEFORE = "role_before"
+"""In memory: the organisation role that somebody had before the stack gave another."""
 PAUSES = (0, LAG, LAG, LAG)
 """Seconds before each look for an invitation that must be there."""
 
@@ -97,15 +99,21 @@ async def _all_invites(work: Work) -> list[dict[str, Any]]:
             return found
 
 
+async def everybody(work: Work) -> list[dict[str, Any]]:
+    """Who is in the organisation now."""
+    found: list[dict[str, Any]] = []
+    while True:
+        page = (await work.wire.query(FIND_EVERYBODY, skip=len(found)))["users"]
+        found += page
+        if len(page) < PAGE:
+            return found
+
+
 async def search_everybody(work: Work) -> dict[str, Any]:
     """The person whom the service did not invite because they are a member, under some spelling."""
-    for skip in range(0, 1_000_000, PAGE):
-        page = (await work.wire.query(FIND_EVERYBODY, skip=skip))["users"]
-        for user in page:
-            if user["email"].lower() == work.address.key.lower():
-                return dict(user)
-        if len(page) < PAGE:
-            break
+    for user in await everybody(work):
+        if user["email"].lower() == work.address.key.lower():
+            return user
     raise ServiceError(f"the service neither invited {work.address.key} nor has them as a member", "invite")
 
 

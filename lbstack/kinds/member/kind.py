@@ -14,19 +14,21 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from lbstack.errors import NotFound, ServiceError, StackError
-from lbstack.kinds.contract import Fields, Kind, Reading, Search, Sighting, Tracked, Work
+from lbstack.errors import NotFound, Problem, ServiceError, StackError
+from lbstack.kinds.contract import Fields, Kind, Planned, Reading, Search, Sighting, Tracked, Work
 from lbstack.kinds.fields import Listed, RefTo, Spec, UpperCase
 from lbstack.kinds.marks import seconds
 from lbstack.kinds.member.inviting import (
     BROUGHT_BY,
     CANCEL_INVITE,
+    ROLE_BEFORE,
     People,
     adopt_or_invite,
     invite_anew,
     look_up,
     search_everybody,
 )
+from lbstack.kinds.member.keeping import kept, lockouts
 from lbstack.kinds.member.reading import all_invites, read
 from lbstack.kinds.member.words import INVITE, INVITED, JOINED, NONE, excludes, spelled
 from lbstack.values import Address, Ref
@@ -43,9 +45,6 @@ LEAVE_PROJECT = """mutation LeaveProject($project: ID!, $ids: [ID!]!) {
 LEAVE = (
     """mutation LeaveOrganization($id: ID!) { updateUser(where: {id: $id}, data: {deleted: true}) { id } }"""
 )
-
-ROLE_BEFORE = "role_before"
-"""In memory: the organisation role that somebody had before the stack gave another."""
 
 EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 
@@ -117,6 +116,9 @@ class Member(Kind):
     def awaiting(self, attributes: Fields) -> str | None:
         return "the invitee's acceptance." if attributes.get("status") == INVITED else None
 
+    def guard(self, planned: Sequence[Planned], facts: Fields, user: str) -> list[Problem]:
+        return lockouts(planned, facts, user)
+
     def read(self, tracked: Sequence[Tracked]) -> Reading:
         return (yield from read(tracked))
 
@@ -153,12 +155,9 @@ class Member(Kind):
             id = people.user["id"]
         if work.memory.get(BROUGHT_BY) != INVITED:
             await _give_back(work, people, id, have)
-        elif id == people.me:
-            raise StackError(
-                f"{work.address} owns the API key in use, and would lock itself out", "use another key"
-            )
         else:
-            await work.wire.mutate(LEAVE, id=id)
+            async with kept(work, people, id, _role_now(people, id, have), None):
+                await work.wire.mutate(LEAVE, id=id)
 
 
 async def _take_over(work: Work, people: People, want: Fields) -> None:
@@ -182,7 +181,8 @@ async def _set_roles(work: Work, people: People, id: str, have: Fields, want: Fi
         if project not in wished:
             await _leave(work, project, id)
     if want.get("role", have["role"]) != have["role"]:
-        await work.wire.mutate(SET_ROLE, id=id, role=people.role(want["role"]))
+        async with kept(work, people, id, _role_now(people, id, have), want["role"]):
+            await work.wire.mutate(SET_ROLE, id=id, role=people.role(want["role"]))
         work.did("role")
     for project, role in wished.items():
         if mine.get(project) != role:
@@ -204,4 +204,11 @@ async def _give_back(work: Work, people: People, id: str, have: Fields) -> None:
             await _leave(work, project, id)
     before = work.memory.get(ROLE_BEFORE)
     if before and before != have.get("role") and before in people.roles:
-        await work.wire.mutate(SET_ROLE, id=id, role=people.role(before))
+        async with kept(work, people, id, _role_now(people, id, have), before):
+            await work.wire.mutate(SET_ROLE, id=id, role=people.role(before))
+
+
+def _role_now(people: People, id: str, have: Fields) -> str:
+    """The role in the organisation at this moment, as far as it is known."""
+    person = people.user
+    return spelled(person["orgRole"]) if person and person["id"] == id else str(have.get("role", NONE))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from lbstack.errors import Problem
-from lbstack.kinds.contract import Ask, Fields, Live, Reading, ReadProblems, Reply, Tracked
+from lbstack.kinds.contract import Ask, Fields, Findings, Live, Reading, ReadProblems, Reply, Tracked
 from lbstack.kinds.member.words import (
     INVITE,
     INVITED,
@@ -63,7 +63,18 @@ def read(tracked: Sequence[Tracked]) -> Reading:
             found[item.address] = _invited(invite)
         elif item.id:
             rest.append(item)
-    return {**found, **(yield from _by_id(rest, on_projects))}
+    found |= yield from _by_id(rest, on_projects)
+    return Findings(
+        found,
+        {
+            "roles": {user["id"]: spelled(user["orgRole"]) for user in everybody},
+            "ids": {
+                item.address.key: by_email[item.address.key.lower()]["id"]
+                for item in tracked
+                if item.address.key.lower() in by_email
+            },
+        },
+    )
 
 
 def _first(keys: list[str], among: dict[str, dict[str, Any]]) -> dict[str, Any] | None:

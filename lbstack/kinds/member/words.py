@@ -11,6 +11,8 @@ from lbstack.values import Address
 PERSON = "id email orgRole { id name }"
 INVITE = "id inviteeEmail organizationRoleName projectInvites { projectId projectRoleName }"
 
+ADMIN = "ADMIN"
+"""The organisation role that may do everything, whatever its spelling in capitals."""
 NONE = "NONE"
 """The organisation role of people who have roles on projects only (API reference 1.5)."""
 INVITATION = "invitation"
