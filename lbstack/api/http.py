@@ -14,6 +14,7 @@ What holds here, whatever is asked:
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +32,11 @@ TIMEOUT = httpx2.Timeout(70.0, connect=10.0)
 
 DEADLINE = 90.0
 """Seconds for the whole of a request, however steadily its answer drips."""
+
+for _library in ("httpx2", "httpcore2"):
+    # They would log headers and URLs: it ends here, whatever a program's logging is set to.
+    logging.getLogger(_library).propagate = False
+    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 
 class NeverSentError(Exception):

@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from lbstack.sandbox.server import running
+from tests import canaries
 
 STACK = """\
 stack: signs
@@ -26,22 +27,33 @@ outputs:
 
 @dataclass
 class Cli:
-    """Runs ``lbstack`` in a folder; `env` is all it knows of the environment."""
+    """Runs ``lbstack`` in a folder; `env` is all it knows of the environment, and the suite's canaries.
+
+    Whatever a command prints, or writes into its folder, is searched for every secret that it was given.
+    """
 
     folder: Path
     env: dict[str, str]
 
     def __call__(self, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        env = {**canaries.SUITE, **self.env, **more.pop("env", {})}
+        before = canaries.files(self.folder)
+        done = subprocess.run(
             [sys.executable, "-m", "lbstack", *words],
             cwd=self.folder,
-            env={**self.env, **more.pop("env", {})},
+            env=env,
             text=True,
             capture_output=True,
             stdin=more.pop("stdin", subprocess.DEVNULL),
             timeout=60,
             **more,
         )
+        if "sandbox" not in words[:1]:  # whose keys are its own to show
+            printed = {"stdout": (done.stdout or "").encode(), "stderr": (done.stderr or "").encode()}
+            secrets = {*canaries.SUITE.values(), env.get("LABELBOX_API_KEY", "")} - {""}
+            secrets = {secret for secret in secrets if len(secret) > 8}
+            assert not canaries.leaks(secrets, printed | canaries.written(self.folder, before))
+        return done
 
     def write(self, text: str, name: str = "stack.yaml") -> None:
         (self.folder / name).write_text(text)
