@@ -208,6 +208,8 @@ async def make_plan(
     state = bound(state, imports)
     # Before anything is sent: a wrong word is no reason to ask the service.
     _require_named(settings, graph, state)
+    if not state.lineage:
+        await require_unclaimed(graph, wire)
     state, verdict = await find_lost(settings, state, wire, patience, on_wait, refuse=refuse)
     imported = {address for address, _ in imports}
     known = replace(state, resources={a: e for a, e in state.resources.items() if a not in imported})
@@ -248,6 +250,24 @@ def _require_named(settings: Settings, graph: Graph, state: State) -> None:
     require_known(settings.targets, {*state.resources} if settings.destroy else known)
     require_known(settings.allowed.recreate, known, "--recreate")
     require_known(settings.allowed.data_loss, known, "--allow-data-loss")
+
+
+async def require_unclaimed(graph: Graph, wire: ApiWire) -> None:
+    """Refuse to begin anew where objects of this very stack exist: their state is somewhere, or was lost."""
+    from lbstack.kinds import KINDS
+    from lbstack.rebuild import claimed, sightings
+
+    tagged = {address.kind for address in graph.stack.resources if KINDS[address.kind].tags}
+    seen, _ = await sightings(sorted(tagged), KINDS, wire, passes=1)
+    owned = claimed(graph.stack.name, seen)
+    if owned:
+        told = ", ".join(f"{one.id} ({(one.owner or '').partition('/')[2]})" for one in owned[:3])
+        more = f" and {len(owned) - 3} more" if len(owned) > 3 else ""
+        raise StateError(
+            f"there is no state of stack {graph.stack.name} here, but what it made is: {told}{more}",
+            "name its state with --state; if that is lost, lbstack state rebuild makes it again; for another"
+            " copy of the stack, lbstack state new begins one",
+        )
 
 
 async def find_lost(

@@ -77,7 +77,8 @@ class Sighting:
     """An object in the workspace that a create may have made.
 
     `marker` is the one that it bears, `natural` its natural key as `Kind.natural` tells it; `created` is the
-    service's time, in seconds since 1970, `creator` a user's id ("": not told).
+    service's time, in seconds since 1970, `creator` a user's id ("": not told), `owner` what its ownership
+    tag says, if it bears one.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Sighting:
     natural: Fields
     created: float
     creator: str = ""
+    owner: str | None = None
 
 
 Search = Generator[list[Ask], list[Reply], list[Sighting]]
@@ -201,6 +203,8 @@ class Kind:
     """Whether the service can delete it; if not, destroying forgets it."""
     marks: ClassVar[bool] = True
     """Whether what it makes bears the marker of its create."""
+    tags: ClassVar[bool] = False
+    """Whether what it makes bears its owner's name for good."""
     looks_first: ClassVar[bool] = False
     """Whether `create` itself looks for what an earlier one made, by a natural key that nothing shares."""
     kept: ClassVar[str] = ""

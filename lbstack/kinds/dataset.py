@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from lbstack.errors import ChecksFailed
 from lbstack.kinds.contract import Fields, Kind, Live, Reading, Search, Tracked, Work
 from lbstack.kinds.fields import RefTo, Spec, Text
-from lbstack.kinds.marks import MARKER, retagged, sighting, tag_of, tagged, untagged, without_tag
+from lbstack.kinds.marks import MARKER, retagged, tag_of, tagged, tagged_sighting, untagged, without_tag
 from lbstack.kinds.reading import made_since, read_listed
 
 CREATE = """mutation CreateDataset($name: String!, $description: String!) {
@@ -51,6 +51,7 @@ class Dataset(Kind):
 
     name, plural, Spec = "dataset", "datasets", DatasetSpec
     holds, lost = "rows", "its rows do not come back"
+    tags = True
 
     def wanted(self, key: str, spec: BaseModel) -> Fields:
         want = super().wanted(key, spec)
@@ -63,7 +64,7 @@ class Dataset(Kind):
 
     def search(self, since: str | None, lost: bool) -> Search:
         nodes = yield from made_since("datasets", "id name description createdAt createdBy { id }", since)
-        return [sighting(node, tag_of(node["description"])[1], {"name": node["name"]}) for node in nodes]
+        return [tagged_sighting(node, {"name": node["name"]}) for node in nodes]
 
     def read(self, tracked: Sequence[Tracked]) -> Reading:
         return (yield from read_listed(tracked, "dataset", "datasets", SELECTION, _live))

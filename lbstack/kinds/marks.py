@@ -8,6 +8,7 @@ What lbstack reads and compares never holds either.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -67,6 +68,12 @@ def marker_of_name(name: str) -> str | None:
 def seconds(time: str) -> float:
     """A time of the service's (ISO 8601) as seconds since 1970."""
     return datetime.fromisoformat(time).timestamp()
+
+
+def tagged_sighting(node: dict[str, Any], natural: Fields) -> Sighting:
+    """The same from a node that may bear an ownership tag."""
+    owner, marker = tag_of(node["description"])
+    return replace(sighting(node, marker, natural), owner=owner)
 
 
 def sighting(node: dict[str, Any], marker: str | None, natural: Fields) -> Sighting:

@@ -26,7 +26,7 @@ from lbstack.kinds.fields import (
     UpperCase,
     WriteOnly,
 )
-from lbstack.kinds.marks import MARKER, retagged, sighting, tag_of, tagged, untagged, without_tag
+from lbstack.kinds.marks import MARKER, retagged, tag_of, tagged, tagged_sighting, untagged, without_tag
 from lbstack.kinds.ontology.fields import MediaType
 from lbstack.kinds.reading import (
     PAGE,
@@ -146,6 +146,7 @@ class Project(Kind):
 
     name, plural, Spec = "project", "projects", ProjectSpec
     holds, lost = "labels", "its labels do not come back"
+    tags = True
 
     def wanted(self, key: str, spec: BaseModel) -> Fields:
         want = super().wanted(key, spec)
@@ -162,7 +163,7 @@ class Project(Kind):
 
     def search(self, since: str | None, lost: bool) -> Search:
         nodes = yield from made_since("projects", "id name description createdAt createdBy { id }", since)
-        return [sighting(node, tag_of(node["description"])[1], {"name": node["name"]}) for node in nodes]
+        return [tagged_sighting(node, {"name": node["name"]}) for node in nodes]
 
     def check(self, key: str, want: Fields, find: Callable[[Ref], Fields | None]) -> list[tuple[str, str]]:
         ref, ours = want.get("ontology"), want.get("media_type")
