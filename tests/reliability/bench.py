@@ -101,6 +101,15 @@ class Bench:
         """What was executed, in order: ``{seq, op, ids, outcome, …}``."""
         return [entry for entry in self.tell("GET", "/ledger") if entry["seq"] > after]
 
+    def requests(self) -> list[dict[str, Any]]:
+        """What was asked, the refused requests included: ``{type, ops, status, …}``."""
+        asked: list[dict[str, Any]] = self.tell("GET", "/requests")
+        return asked
+
+    def reached(self, barrier: str) -> bool:
+        """Wait until a request stands before a barrier; says whether one does."""
+        return bool(self.tell("GET", f"/barrier/{barrier}?waiting=1&seconds=20")["waiting"])
+
     def seq(self) -> int:
         """Where the ledger ends now."""
         return int(self.store.value("SELECT coalesce(max(seq), 0) FROM ledger"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.reliability import sizes
+from tests.reliability.stages import Stages, the_stages
 
 Report = Callable[..., None]
 _LINE = "battery"
@@ -49,6 +50,13 @@ def seeds(request: pytest.FixtureRequest) -> Callable[[int], list[int]]:
     """So many seeds, the same ones every time; or the one that was given with --seed."""
     given = request.config.getoption("--seed")
     return lambda count: list(range(count)) if given is None else [given]
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stages]:
+    """A workspace and a state before each of three commands, and what undisturbed runs make of them."""
+    with the_stages(tmp_path_factory.mktemp("stages")) as made:
+        yield made
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

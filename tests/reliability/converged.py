@@ -31,7 +31,8 @@ LIVING = {
         WHERE p.deleted = 0""",
     "labeling_frontend_options": """SELECT l.projectId, l.labelingFrontendId FROM labeling_frontend_options l
         JOIN projects p ON p.id = l.projectId WHERE p.deleted = 0""",
-    "users": "SELECT * FROM users WHERE deleted = 0",
+    "users": """SELECT * FROM users WHERE deleted = 0
+        AND organizationId = (SELECT id FROM organizations ORDER BY rowid LIMIT 1)""",
     "project_memberships": """SELECT m.userId, m.projectId, m.roleId FROM project_memberships m
         JOIN projects p ON p.id = m.projectId WHERE p.deleted = 0""",
     "invites": "SELECT * FROM invites",

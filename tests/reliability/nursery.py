@@ -15,6 +15,7 @@ import pkgutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +37,13 @@ class Child:
         if self.code is None:
             self.code = int(self.nursery.ask(wait=self.pid)["code"])
         return self.code
+
+    def told(self, words: str, seconds: float = 20.0) -> None:
+        """Wait until the command has said something to its error output."""
+        ends = time.monotonic() + seconds
+        while words not in self.err.read_text():
+            assert time.monotonic() < ends, f"never said {words!r}"
+            time.sleep(0.005)
 
     def result(self) -> subprocess.CompletedProcess[str]:
         code = self.wait()
