@@ -250,3 +250,17 @@ def test_a_project_that_is_gone_takes_its_roles_with_it(world: World) -> None:
     world.write("stack: test\n")
     assert not world.apply().failed
     assert roles(world)["a@example.com"] == "None"
+
+
+def test_an_old_invitation_that_could_not_be_cancelled_is_cancelled_by_the_next_apply(world: World) -> None:
+    stack = "stack: test\nmembers: {ann@example.com: {role: %s}}\n"
+    world.write(stack % "LABELER")
+    assert not world.apply().failed
+    world.write(stack % "REVIEWER")
+    world.workspace.run("CREATE TRIGGER fail BEFORE DELETE ON invites BEGIN SELECT RAISE(ABORT, 'no'); END")
+    assert [str(step.address) for step in world.apply().failed] == ["member.ann@example.com"]
+    assert world.workspace.value("SELECT count(*) FROM invites") == 2
+    world.workspace.run("DROP TRIGGER fail")
+    assert not world.apply().failed
+    assert world.workspace.value("SELECT count(*) FROM invites") == 1
+    assert world.plan().empty

@@ -155,9 +155,11 @@ async def invite_anew(work: Work, id: str, have: Fields, want: Fields) -> None:
     # First the new one is remembered: an apply that is cut off here must not take the member for gone.
     work.memory[OUTDATED] = [*work.memory.get(OUTDATED, []), *([id] if id != new else [])]
     work.renamed(new)
-    for old in work.memory.pop(OUTDATED):
+    while work.memory[OUTDATED]:  # one that could not be cancelled is still noted for the next apply
         with suppress(NotFound):
-            await work.wire.mutate_experimental(CANCEL_INVITE, where={"id": old})
+            await work.wire.mutate_experimental(CANCEL_INVITE, where={"id": work.memory[OUTDATED][0]})
+        del work.memory[OUTDATED][0]
+    del work.memory[OUTDATED]
 
 
 async def _fitting(work: Work, id: str, role: str, projects: dict[str, str]) -> str | None:
