@@ -22,7 +22,7 @@ from lbstack.apply import Outcome, announced, apply
 from lbstack.errors import Exit, StackError
 from lbstack.kinds import KINDS
 from lbstack.plan import guards
-from lbstack.plan.changes import Plan
+from lbstack.plan.changes import Allowed, Plan
 from lbstack.recover import Patience
 from lbstack.sandbox.app import create_app
 from lbstack.sandbox.conditions import Conditions
@@ -152,7 +152,7 @@ class Life:
     async def _applied(self, weather: Weather) -> int:
         settings = Settings(
             path=self.stack, sandbox=True, environ={"LBSTACK_VAR_hook": "whsec-12345678"},
-            settle_for=self.settle,
+            settle_for=self.settle, allowed=Allowed(mass_change=True),
         )  # fmt: skip
         graph = load_graph(settings)
         state = self.store.load()
