@@ -22,7 +22,8 @@ Rows = dict[str, list[str]]
 LIVING = {
     "datasets": "SELECT * FROM datasets WHERE deleted = 0",
     "iam_integrations": "SELECT * FROM iam_integrations",
-    "ontologies": "SELECT * FROM ontologies WHERE deleted = 0",
+    "ontologies": """SELECT * FROM ontologies WHERE deleted = 0
+        AND id NOT IN (SELECT ontologyId FROM labeling_frontend_options WHERE ontologyId IS NOT NULL)""",
     "feature_schemas": "SELECT * FROM feature_schemas WHERE deleted = 0",
     "ontology_features": """SELECT f.* FROM ontology_features f JOIN ontologies o ON o.id = f.ontologyId
         WHERE o.deleted = 0""",
@@ -39,7 +40,8 @@ LIVING = {
     "project_invites": "SELECT inviteId, projectId, projectRoleId FROM project_invites",
     "webhooks": "SELECT * FROM webhooks WHERE status = 'ACTIVE'",
 }
-"""What lives, by table. What is soft-deleted or INACTIVE is gone."""
+"""What lives, by table. What is soft-deleted or INACTIVE is gone; the ontology that the service itself puts
+into a project whose editor is set up is no object of anybody's."""
 
 TRACKED = ("datasets", "iam_integrations", "ontologies", "projects", "invites", "webhooks")
 """The tables whose rows a stack makes, each an object with an address of its own."""

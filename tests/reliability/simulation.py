@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lbstack.api.rate import UNLIMITED, Limiter
 from lbstack.api.wire import ApiWire
 from lbstack.apply import Outcome, announced, apply
 from lbstack.errors import Exit, StackError
@@ -156,7 +157,8 @@ class Life:
         )  # fmt: skip
         graph = load_graph(settings)
         state = self.store.load()
-        async with ApiWire("http://sandbox/graphql", self.key, app=self.app) as wire:
+        limiter = Limiter(UNLIMITED, clock=asyncio.get_running_loop().time)
+        async with ApiWire("http://sandbox/graphql", self.key, app=self.app, limiter=limiter) as wire:
             patience = Patience(settings.settle, wire.server_now)
             plan, state = await make_plan(settings, graph, state, wire, patience=patience)
             self.orphans = {orphan.id for orphan in plan.orphans}
