@@ -24,9 +24,9 @@ from lbstack.plan.changes import Action, Plan
 from lbstack.plan.notes import awaited
 from lbstack.plan.schedule import Step, schedule
 from lbstack.recover import Orphan, Patience
+from lbstack.state.fold import outputs_record, result_record
 from lbstack.state.intents import Ledger
 from lbstack.state.model import Entry, State, same
-from lbstack.state.store import outputs_record, result_record
 from lbstack.values import Address, Intent, Ref, Template
 from lbstack.work import Event, Log, Service, StepWork
 
@@ -97,6 +97,7 @@ async def apply(
     run.outcome.state = run.ledger.told(run.outcome.state)
     run.settle_notes()
     run.outcome.orphans = tuple(run.orphans)
+    run.outcome.halted = run.outcome.halted or journal.trouble
     return run.outcome
 
 
@@ -199,7 +200,7 @@ class _Run:
     def _skips(self, step: Step) -> bool:
         """Whether a step is not begun: what it needs failed, or no more is to be begun."""
         kept = [self.broken[name] for name in step.after if name in self.broken]
-        if not (kept or self.stop() or self.barred or self.outcome.halted):
+        if not (kept or self.stop() or self.barred or self.outcome.halted or self.journal.trouble):
             return False
         culprit = next((address for address in kept if address), None)
         self.outcome.stopped = self.outcome.stopped or culprit is None

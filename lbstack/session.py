@@ -58,6 +58,7 @@ class Settings:
     destroy: bool = False
     settle_for: float | None = None
     waits: bool = True
+    allow_nfs: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property
@@ -121,13 +122,15 @@ def load_graph(settings: Settings, *, require_values: bool = True) -> Graph:
 
 def open_store(settings: Settings, stack: str) -> Store:
     """Where the stack's state lies."""
-    from lbstack.state.store import Store, default_path
+    from lbstack.state.places import default_path, second_place
+    from lbstack.state.store import Store
 
     named = settings.state_path
     if named and "://" in named:
         raise UsageError(f"--state {named}: only files are supported", "name a path")
     path = Path(named) if named else default_path(Path(HOME), stack, settings.where)
-    return Store(path, stack, settings.where)
+    second = second_place(path, settings.environ)
+    return Store(path, stack, settings.where, second=second, network=settings.allow_nfs)
 
 
 async def read_workspace(

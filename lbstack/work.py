@@ -48,8 +48,12 @@ class Log(Protocol):
     """Where records go; each is durable before `add` returns.
 
     `before` is called before each step is sent: its intent is then durable where the next run looks, and
-    the state is still ours, or it raises. `checkpoint` is called as steps end.
+    the state is still ours, or it raises. `checkpoint` is called as steps end. Once there is `trouble` no
+    more is begun: what is in flight is still recorded, but not where it should be.
     """
+
+    @property
+    def trouble(self) -> OSError | None: ...
 
     def add(self, record: dict[str, Any]) -> None: ...
 

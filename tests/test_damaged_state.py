@@ -1,7 +1,10 @@
-"""A state whose values have wrong shapes ends in a message, whatever stands in it and wherever."""
+"""A state whose values have wrong shapes ends in a message, whatever stands in it and wherever.
+
+Its checksum is the right one each time: whoever edits a state by hand can make it fit."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +44,13 @@ def with_value(document: Any, path: tuple[Any, ...], value: Any) -> Any:
     return copy
 
 
+def sealed(document: Any) -> Any:
+    """The document with the checksum that fits it, as one that came of nothing that is kept."""
+    body = {**document, "generation": 99}
+    del body["sha256"]
+    return {**body, "sha256": hashlib.sha256(json.dumps(body, separators=(",", ":")).encode()).hexdigest()}
+
+
 def damaged(world: World, reach: int) -> list[Any]:
     """What no message was made of, when each value down to a depth has another shape."""
     path = world.folder / "state.json"
@@ -48,7 +58,7 @@ def damaged(world: World, reach: int) -> list[Any]:
     wrong = []
     for place in places(state["resources"]):
         for odd in ODD if 0 < len(place) <= reach else ():
-            path.write_text(json.dumps(with_value(state, ("resources", *place), odd)))
+            path.write_text(json.dumps(sealed(with_value(state, ("resources", *place), odd))))
             try:
                 world.plan()
             except StackError:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +16,11 @@ from typing import Any
 import pytest
 
 from lbstack.errors import Exit, LockedError, StateError
-from lbstack.state.model import DeposedObject, Entry, State, check, renamed
-from lbstack.state.store import Store, result_record
+from lbstack.state.fold import result_record
+from lbstack.state.journal import ROOM, encode
+from lbstack.state.model import DeposedObject, Entry, State, check, renamed, state_to_json
+from lbstack.state.places import file_system
+from lbstack.state.store import Store
 from lbstack.values import Address, Digest, Secret
 
 A, B = Address("thing", "a"), Address("thing", "b")
@@ -50,6 +57,22 @@ def cut_off(folder: Path, *records: dict[str, Any]) -> Path:
     return journal.path
 
 
+def first_format(
+    folder: Path, resources: dict[Address, Entry], *records: dict[str, Any], serial: int = 1
+) -> Path:
+    """A state, its copy and perhaps a journal as the first lbstack wrote them; the path of the journal."""
+    path = store(folder).path
+    path.parent.mkdir(exist_ok=True)
+    told = {"format": 1, **state_to_json(State("s", "l", "e", "o", serial, resources))}
+    for name in ("state.json", "state.json.backup"):
+        path.with_name(name).write_text(json.dumps(told, indent=1) + "\n")
+    journal = path.with_name("state.json.journal")
+    if records:
+        lines = [{"lineage": "l", "serial": serial}, *records]
+        journal.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
+    return journal
+
+
 def test_what_was_never_saved_is_fresh(tmp_path: Path) -> None:
     state = store(tmp_path).load()
     assert (state.resources, state.serial, state.lineage) == ({}, 0, "")
@@ -73,48 +96,77 @@ def test_an_entry_of_every_sort_is_read_back(tmp_path: Path) -> None:
 def test_files_are_for_their_owner_only_and_the_state_is_kept_twice(kept: Path) -> None:
     save(kept, {})
     home = kept / "home"
-    assert {path.name for path in home.iterdir()} == {"state.json", "state.json.backup", "state.json.key"}
-    assert {stat.S_IMODE(path.stat().st_mode) for path in home.iterdir()} == {0o600}
-    assert stat.S_IMODE(home.stat().st_mode) == 0o700
-    assert (home / "state.json.backup").read_bytes() == (home / "state.json").read_bytes()
+    assert {path.name for path in home.iterdir()} == {"state.json", "state.json.kept", "state.json.key"}
+    cut_off(kept, result_record(B, None))
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    folders = [home, home / "state.json.kept"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folders} == {0o700}
+    assert store(kept).kept()[0].read() == (home / "state.json").read_bytes()
 
 
-def test_the_way_out_of_a_damaged_state_loses_nothing(kept: Path) -> None:
-    path = store(kept).path
-    path.write_text("")
-    with pytest.raises(StateError, match=r"put back state\.json\.backup"):
+def test_ten_serials_are_kept_and_of_each_the_newest(kept: Path) -> None:
+    for _ in range(12):
+        here = store(kept)
+        here.save(replace(here.load(), outputs={"which": "first"}))
+        save(kept, {A: ENTRY})
+    found = store(kept).kept()
+    assert [each.serial for each in found] == list(range(13, 3, -1))
+    generations = [each.generation for each in found]
+    assert generations == sorted(generations, reverse=True)
+    assert found[1].snapshot(b"").state.outputs == {"which": "first"}
+
+
+@pytest.mark.parametrize("text", ["", "no state", "{}"])
+def test_the_way_out_of_a_damaged_state_is_told(kept: Path, text: str) -> None:
+    store(kept).path.write_text(text)
+    with pytest.raises(StateError, match=r"lbstack state restore takes the last one that is kept"):
         store(kept).load()
-    path.write_bytes(path.with_name("state.json.backup").read_bytes())
-    assert store(kept).load().resources == {A: ENTRY}
 
 
 def test_no_copy_is_named_that_is_not_there(kept: Path) -> None:
     path = store(kept).path
-    path.with_name("state.json.backup").unlink()
+    shutil.rmtree(path.with_name("state.json.kept"))
     path.write_text("")
     with pytest.raises(StateError) as caught:
         store(kept).load()
-    assert "backup" not in str(caught.value)
+    assert "restore" not in str(caught.value)
 
 
-def test_a_state_that_is_older_than_its_copy_is_refused(kept: Path) -> None:
+def test_a_state_that_is_older_than_the_last_one_saved_is_refused(kept: Path) -> None:
     old = store(kept).path.read_bytes()
     save(kept, {A: ENTRY, B: Entry("id-b")})
     store(kept).path.write_bytes(old)
-    with pytest.raises(StateError, match=r"is older \(serial 1\) than its copy \(serial 2\)"):
+    with pytest.raises(StateError, match=r"is older \(serial 1\) than what was saved last \(serial 2\)"):
         store(kept).load()
 
 
-def test_a_state_that_is_gone_while_its_copy_is_there_is_refused(kept: Path) -> None:
+def test_a_state_that_is_not_what_came_of_the_last_one_saved_is_refused(kept: Path, tmp_path: Path) -> None:
+    save(tmp_path / "other", {A: Entry("other")})
+    here = store(kept).path
+    here.write_bytes(store(tmp_path / "other").path.read_bytes())
+    with pytest.raises(StateError, match="is not the state that was saved here last, nor what came of it"):
+        store(kept).load()
+
+
+def test_a_state_that_is_gone_while_copies_of_it_are_there_is_refused(kept: Path) -> None:
     store(kept).path.unlink()
-    with pytest.raises(StateError, match=r"is missing, but its copy is there; put back state\.json\.backup"):
+    with pytest.raises(
+        StateError, match=r"is missing, but state\.json\.kept is there; lbstack state restore"
+    ):
         store(kept).load()
+
+
+def test_a_damaged_copy_does_no_harm(kept: Path) -> None:
+    store(kept).kept()[0].path.write_text("{")
+    assert save(kept, {B: Entry("id-b")}).resources == {B: Entry("id-b")}
 
 
 @pytest.mark.parametrize("name", ["state.json", "state.json.journal"])
 def test_nesting_without_end_is_damage(kept: Path, name: str) -> None:
     cut_off(kept)
-    (kept / "home" / name).write_text("[" * 100_000 + "\n\n")
+    (kept / "home" / name).write_bytes(encode(1, {}).replace(b"{}", b"[" * 100_000) + b"\n\n")
+    (kept / "home" / "state.json.journal.twin").unlink()
     with pytest.raises(StateError):
         store(kept).load()
 
@@ -122,10 +174,11 @@ def test_nesting_without_end_is_damage(kept: Path, name: str) -> None:
 WRONG = {
     "is empty": "",
     "is no JSON": '{"format": 1, "stack"',
-    "is no state of lbstack, or damaged: it has no 'stack'; put back state.json.backup": '{"format": 1}',
-    "is no state of lbstack, or damaged; put back state.json.backup": "[]",
+    "is no state of lbstack, or damaged: it has no 'stack'; lbstack state restore takes": '{"format": 1}',
+    "is no state of lbstack, or damaged; lbstack state restore takes": "[]",
+    "is damaged: its checksum does not fit; lbstack state restore takes": '{"format": 2, "sha256": ""}',
     "is no state of lbstack, or damaged: it has no 'format'": '{"version": 4, "terraform_version": "1.9"}',
-    "has format 99, and this lbstack knows 1; upgrade lbstack": '{"format": 99}',
+    "has format 99, and this lbstack knows 2 and before; upgrade lbstack": '{"format": 99}',
 }
 
 
@@ -142,7 +195,7 @@ def test_a_file_that_is_no_whole_state_is_refused(kept: Path, words: str, text: 
 def test_a_torn_file_is_refused(kept: Path, at: int) -> None:
     path = store(kept).path
     path.write_bytes(path.read_bytes()[:at])
-    with pytest.raises(StateError, match=r"put back state\.json\.backup"):
+    with pytest.raises(StateError, match=r"lbstack state restore"):
         store(kept).load()
 
 
@@ -160,7 +213,10 @@ def test_the_state_of_another_stack_or_endpoint_is_refused(
 def test_a_state_that_is_gone_while_its_journal_is_there_is_refused(kept: Path) -> None:
     cut_off(kept)
     store(kept).path.unlink()
-    with pytest.raises(StateError, match="is missing, but its journal is there"):
+    with pytest.raises(StateError, match=r"is missing, but state\.json\.kept is there"):
+        store(kept).load()
+    shutil.rmtree(kept / "home" / "state.json.kept")
+    with pytest.raises(StateError, match=r"is missing, but state\.json\.journal\.twin is there"):
         store(kept).load()
 
 
@@ -171,16 +227,57 @@ def test_what_an_apply_did_before_it_was_cut_off_is_part_of_the_state(kept: Path
     assert store(kept).load().resources == {B: Entry("id-b")}
 
 
-def test_a_torn_last_line_never_became_durable(kept: Path) -> None:
+@pytest.mark.parametrize("end", [b"", b"\0" * 5, b"\0" * 5 + b"\n"], ids=["short", "zeros", "hole"])
+def test_a_torn_last_line_never_became_durable(kept: Path, end: bytes) -> None:
     journal = cut_off(kept, result_record(B, Entry("id-b")), result_record(A, None))
-    journal.write_bytes(journal.read_bytes()[:-9])
+    torn = journal.read_bytes().rstrip(b"\0")[:-9] + end
+    journal.write_bytes(torn)
+    journal.with_name("state.json.journal.twin").write_bytes(torn)
     assert store(kept).load().resources == {A: ENTRY, B: Entry("id-b")}
 
 
-def test_a_line_damaged_amid_the_journal_is_refused(kept: Path) -> None:
+def harm(raw: bytes) -> bytes:
+    return raw.replace(b'"id-b"', b'"id-c"', 1)
+
+
+@pytest.mark.parametrize("change", [harm, lambda raw: b""], ids=["damaged", "emptied"])
+def test_what_one_of_the_two_journals_lacks_the_other_has(
+    kept: Path, change: Callable[[bytes], bytes]
+) -> None:
     journal = cut_off(kept, result_record(B, Entry("id-b")), result_record(A, None))
-    journal.write_bytes(journal.read_bytes().replace(b'"id-b"', b'"id-b', 1))
-    with pytest.raises(StateError, match=r"journal:2: the journal of the last apply is damaged"):
+    for path in (journal, journal.with_name("state.json.journal.twin")):
+        raw = path.read_bytes()
+        path.write_bytes(change(raw))
+        assert store(kept).load().resources == {B: Entry("id-b")}
+        path.write_bytes(raw)
+        path.rename(kept / "aside")
+        assert store(kept).load().resources == {B: Entry("id-b")}
+        (kept / "aside").rename(path)
+
+
+@pytest.mark.parametrize(
+    "records",
+    [[result_record(B, Entry("id-b")), result_record(A, None)], [result_record(B, Entry("id-b"))]],
+    ids=["amid", "last"],
+)
+def test_a_line_that_is_damaged_in_both_journals_is_refused(
+    kept: Path, records: list[dict[str, Any]]
+) -> None:
+    journal = cut_off(kept, *records)
+    for path in (journal, journal.with_name("state.json.journal.twin")):
+        path.write_bytes(harm(path.read_bytes()))
+    with pytest.raises(StateError, match=r"journal: line 2 of the journal of the last apply is damaged"):
+        store(kept).load()
+
+
+def test_journals_that_contradict_each_other_are_refused(kept: Path) -> None:
+    journal = cut_off(kept, result_record(B, Entry("id-b")))
+    mine = journal.read_bytes()
+    store(kept).save(store(kept).load())
+    cut_off(kept, result_record(B, Entry("id-x")))
+    head, *_ = journal.read_bytes().split(b"\n")
+    journal.write_bytes(head + b"\n" + mine.split(b"\n", 1)[1])
+    with pytest.raises(StateError, match="is not the twin of"):
         store(kept).load()
 
 
@@ -198,9 +295,23 @@ def test_a_journal_that_breaks_the_rules_of_state_is_refused(kept: Path) -> None
 
 def test_a_journal_of_another_state_is_refused(kept: Path) -> None:
     journal = cut_off(kept)
+    journal.with_name("state.json.journal.twin").unlink()
+    for head in (
+        {"lineage": "another"},
+        {"generation": 99},
+        {"generation": 2, "sha256": "0"},
+        {"generation": "x"},
+    ):
+        journal.write_bytes(encode(0, head))
+        with pytest.raises(StateError, match="belongs to another state"):
+            store(kept).load()
+
+
+def test_a_journal_of_the_first_format_of_another_state_is_refused(tmp_path: Path) -> None:
+    journal = first_format(tmp_path, {A: ENTRY})
     journal.write_bytes(b'{"lineage":"another","serial":1}\n')
     with pytest.raises(StateError, match="belongs to another state"):
-        store(kept).load()
+        store(tmp_path).load()
 
 
 def test_a_journal_left_beside_the_state_it_was_folded_into_changes_nothing(kept: Path) -> None:
@@ -282,9 +393,6 @@ def test_a_state_that_breaks_its_rules_is_refused(words: str, resources: dict[Ad
     [
         {"resource": 5, "entry": None},
         {"resource": 5},
-        {"serial": "x"},
-        {"serial": True},
-        {"lineage": 5},
         {"outputs": 5},
         {"outputs": {"a": {"$digest": 5}}},
         {"intent": "create", "address": 5},
@@ -308,3 +416,182 @@ def test_whether_an_apply_is_at_work_can_be_asked(kept: Path) -> None:
     assert not here.held()
     cut_off(kept, {"intent": "create", "address": "thing.b", "id": None})
     assert not store(kept).held()
+
+
+# -- formats, forward and back --------------------------------------------------------------------
+
+
+def test_a_state_of_the_first_format_is_read_and_written_anew_with_nothing_lost(tmp_path: Path) -> None:
+    old = DeposedObject("id-old", {"n": 1}, (B,))
+    entry = Entry(None, {"x": [1.5, None, {"ä": True}]}, {"note": [1]}, (B,), (old,), ("name",), True)
+    first_format(tmp_path, {A: entry, B: ENTRY}, result_record(B, None))
+    read = store(tmp_path).load()
+    assert (read.resources, read.serial) == ({A: entry}, 2)
+    save(tmp_path, dict(read.resources))
+    again = store(tmp_path).load()
+    assert again == replace(read, serial=3, key=again.key)
+    home = tmp_path / "home"
+    assert json.loads((home / "state.json").read_bytes())["format"] == 2
+    assert not (home / "state.json.backup").exists() and not (home / "state.json.journal").exists()
+
+
+def test_an_older_state_of_the_first_format_is_refused_as_it_was_then(tmp_path: Path) -> None:
+    first_format(tmp_path, {A: ENTRY}, serial=1)
+    older = store(tmp_path).path.read_bytes()
+    first_format(tmp_path, {A: ENTRY, B: Entry("id-b")}, serial=2)
+    store(tmp_path).path.write_bytes(older)
+    with pytest.raises(StateError, match=r"is older \(serial 1\) than its copy \(serial 2\)"):
+        store(tmp_path).load()
+
+
+def test_a_state_of_the_first_format_cannot_take_the_place_of_one_that_came_after(tmp_path: Path) -> None:
+    first_format(tmp_path, {A: ENTRY})
+    older = store(tmp_path).path.read_bytes()
+    save(tmp_path, {A: ENTRY})
+    store(tmp_path).path.write_bytes(older)
+    with pytest.raises(StateError, match="is older"):
+        store(tmp_path).load()
+
+
+def test_a_newer_format_is_refused_and_nothing_is_written(kept: Path) -> None:
+    path = store(kept).path
+    document = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**document, "format": 3, "future": True}))
+    before = {each: each.read_bytes() for each in (kept / "home").rglob("*") if each.is_file()}
+    with pytest.raises(
+        StateError, match="has format 3, and this lbstack knows 2 and before; upgrade lbstack"
+    ):
+        store(kept).load()
+    assert {each: each.read_bytes() for each in (kept / "home").rglob("*") if each.is_file()} == before
+
+
+@pytest.mark.parametrize("strip", [False, True])
+def test_a_state_that_says_it_is_older_than_it_is_is_damaged(kept: Path, strip: bool) -> None:
+    path = store(kept).path
+    document = {**json.loads(path.read_bytes()), "format": 1}
+    if strip:
+        del document["sha256"]
+    path.write_text(json.dumps(document))
+    with pytest.raises(StateError):
+        store(kept).load()
+
+
+def test_layout_means_nothing_and_content_everything(kept: Path) -> None:
+    path = store(kept).path
+    document = json.loads(path.read_bytes())
+    path.write_text(json.dumps(document, indent=4))
+    assert store(kept).load().resources == {A: ENTRY}
+    document["resources"]["thing.a"]["attributes"]["name"] = "B"
+    path.write_text(json.dumps(document, indent=4))
+    with pytest.raises(StateError, match="its checksum does not fit"):
+        store(kept).load()
+
+
+# -- whose files ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["", ".key", ".journal", ".lock"])
+def test_links_are_not_followed(kept: Path, name: str) -> None:
+    cut_off(kept)
+    with store(kept).locked():
+        pass
+    path = kept / "home" / f"state.json{name}"
+    path.rename(kept / "elsewhere")
+    path.symlink_to(kept / "elsewhere")
+    with pytest.raises(StateError, match=f"state.json{name} is a symbolic link"), store(kept).locked():
+        store(kept).load()
+
+
+def test_what_is_no_file_is_refused(kept: Path) -> None:
+    store(kept).path.unlink()
+    os.mkfifo(store(kept).path)
+    with pytest.raises(StateError, match="is no regular file"):
+        store(kept).load()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_the_state_of_another_user_is_refused(kept: Path) -> None:
+    os.chown(store(kept).path, 12345, -1)
+    with pytest.raises(StateError, match="belongs to user 12345, and this runs as user 0"):
+        store(kept).load()
+
+
+def test_a_folder_that_everybody_may_write_to_is_refused(kept: Path) -> None:
+    (kept / "home").chmod(0o777)
+    with pytest.raises(StateError, match="may be written to by everybody"), store(kept).locked():
+        pass
+    (kept / "home").chmod(0o1777)
+    with store(kept).locked():
+        pass
+
+
+LINUX = """\
+22 27 0:21 / /proc rw,nosuid - proc proc rw
+27 1 253:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+28 27 0:40 / /mnt/team\\040share rw - nfs4 server:/export rw
+29 27 0:41 / /mnt rw - cifs //server/mnt rw
+30 29 253:1 /sub /mnt/disk rw - xfs /dev/vdb rw
+"""
+MACOS = """\
+/dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)
+//me@server/team on /Volumes/team share (smbfs, nodev, nosuid, mounted by me)
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "mounts", "name"),
+    [
+        ("/home/me/.lbstack", LINUX, "ext4"),
+        ("/mnt/team share/x", LINUX, "nfs4"),
+        ("/mnt/team", LINUX, "cifs"),
+        ("/mnt/disk/x", LINUX, "xfs"),
+        ("/Volumes/team share/x", MACOS, "smbfs"),
+        ("/Volumes/team", MACOS, "apfs"),
+        ("/anywhere", "", ""),
+    ],
+)
+def test_the_file_system_of_a_folder_is_told(folder: str, mounts: str, name: str) -> None:
+    assert file_system(Path(folder), mounts) == name
+
+
+# -- a disk that fails ----------------------------------------------------------------------------
+
+
+def test_room_is_reserved_before_anything_is_sent(kept: Path) -> None:
+    journal = cut_off(kept)
+    twin = journal.with_name("state.json.journal.twin")
+    assert [path.stat().st_size for path in (journal, twin)] == [ROOM, ROOM]
+    assert min(path.stat().st_blocks * 512 for path in (journal, twin)) >= ROOM
+
+
+def test_a_journal_grows_when_what_it_holds_is_large(kept: Path) -> None:
+    entries = {Address("thing", f"n{n}"): Entry(f"id-{n}", {"text": "x" * 100_000}) for n in range(9)}
+    cut_off(kept, *(result_record(address, entry) for address, entry in entries.items()))
+    assert store(kept).load().resources == {A: ENTRY, **entries}
+
+
+def test_the_twin_may_lie_on_another_disk(kept: Path, tmp_path: Path) -> None:
+    here = Store(store(kept).path, "s", "e", second=tmp_path / "second" / "twin")
+    _, journal = here.begin(here.load())
+    journal.add(result_record(B, Entry("id-b")))
+    journal.close()
+    here.path.with_name("state.json.journal").unlink()
+    assert set(here.load().resources) == {A, B}
+    here.save(here.load())
+    assert not (tmp_path / "second" / "twin").exists()
+
+
+def test_a_twin_left_behind_by_an_older_apply_is_no_obstacle(kept: Path, tmp_path: Path) -> None:
+    elsewhere = Store(store(kept).path, "s", "e", second=tmp_path / "twin")
+    elsewhere.begin(elsewhere.load())[1].close()
+    save(kept, {A: ENTRY})
+    cut_off(kept, result_record(B, Entry("id-b")))
+    assert set(elsewhere.load().resources) == {A, B}
+
+
+def test_a_state_that_another_run_saved_meanwhile_is_not_overwritten(kept: Path) -> None:
+    mine = store(kept)
+    state = mine.load()
+    save(kept, {B: Entry("id-b")})
+    with pytest.raises(StateError, match="was saved by another run meanwhile"):
+        mine.save(replace(state, serial=9))

@@ -111,3 +111,5 @@ def place(settings: Settings) -> Iterator[str]:
         yield from ("--endpoint", settings.endpoint)
     if settings.state:
         yield from ("--state", settings.state)
+    if settings.allow_nfs:
+        yield "--allow-nfs"

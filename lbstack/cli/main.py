@@ -29,7 +29,7 @@ COMMANDS = {
     "show": "Show the state, or a saved plan",
     "output": "Print outputs",
     "graph": "Print the dependency graph",
-    "state": "Look into the state",
+    "state": "Look into the state, and mend it",
     "schema": "Print the JSON Schema of stack files",
     "sandbox": "A local Labelbox to try things on",
 }

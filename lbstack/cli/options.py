@@ -47,6 +47,7 @@ def place(command: Command) -> Command:
         ),
         click.option("--endpoint", metavar="URL", help="The GraphQL endpoint (LABELBOX_ENDPOINT)."),
         click.option("--state", metavar="PATH", help="The state file (LBSTACK_STATE)."),
+        click.option("--allow-nfs", is_flag=True, help="Let the state lie on a network's file system."),
     ):
         command = option(command)
     return command
@@ -54,6 +55,7 @@ def place(command: Command) -> Command:
 
 def working(command: Command) -> Command:
     """How much at once, what of it, how long to wait."""
+    command = lock_timeout(command)
     for option in (
         click.option(
             "--parallelism",
@@ -74,9 +76,6 @@ def working(command: Command) -> Command:
             multiple=True,
             metavar="ADDRESS",
             help="Only this resource and what it depends on (again for more).",
-        ),
-        click.option(
-            "--lock-timeout", metavar="DURATION", default="0s", help="Wait for a locked state, as 5m."
         ),
         click.option(
             "--settle",
@@ -120,6 +119,13 @@ def data_loss(command: Command) -> Command:
     )(command)
 
 
+def lock_timeout(command: Command) -> Command:
+    """How long to wait for a lock."""
+    return click.option(
+        "--lock-timeout", metavar="DURATION", default="0s", help="Wait for a locked state, as 5m."
+    )(command)
+
+
 def output(command: Command) -> Command:
     """For whom the result is written."""
     command = click.option("--no-color", is_flag=True, help="No colours (NO_COLOR).")(command)
@@ -136,6 +142,7 @@ def with_settings(command: Command) -> Command:
             sandbox=options.pop("sandbox", False),
             endpoint=options.pop("endpoint", None),
             state=options.pop("state", None),
+            allow_nfs=options.pop("allow_nfs", False),
             variables=dict(read_var_value(text) for text in options.pop("var", ())),
             var_files=tuple(options.pop("var_files", ())),
             targets=_addresses(options.pop("target", ())),

@@ -99,7 +99,10 @@ def reset(data: Path, auto_approve: bool) -> int:
     try:
         with alone(data):
             for path in [*_states(data), *data.glob(f"*@{SANDBOX}.json*"), *data.glob("sandbox.db*")]:
-                path.unlink(missing_ok=True)
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
             shutil.rmtree(data / "sandbox-files", ignore_errors=True)
     except BlockingIOError:
         raise ConfigError(
@@ -116,7 +119,7 @@ def _states(data: Path) -> list[Path]:
     from lbstack.sandbox import world
     from lbstack.sandbox.seed import open_store
     from lbstack.sandbox.store import FormatError
-    from lbstack.state.store import states_of
+    from lbstack.state.places import states_of
 
     if not list(data.glob("sandbox.db")):
         return []

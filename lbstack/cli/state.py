@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lbstack.cli import options
+from lbstack.cli.state_whole import pull, push, restore
 from lbstack.errors import ConfigError, Exit, UsageError
 from lbstack.session import Settings, dumps, load_graph, open_store
 from lbstack.values import Address
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group("state")
 def command() -> None:
-    """Look into the state."""
+    """Look into the state, and mend it."""
 
 
 @command.command("list")
@@ -63,7 +64,7 @@ def show(settings: Settings, address: str, as_json: bool, no_color: bool) -> int
 @click.argument("address")
 @options.stack_argument
 @options.place
-@click.option("--lock-timeout", metavar="DURATION", default="0s", help="Wait for a locked state, as 5m.")
+@options.lock_timeout
 @options.with_settings
 def rm(settings: Settings, address: str) -> int:
     """Forget one resource; it stays in Labelbox."""
@@ -80,16 +81,50 @@ def rm(settings: Settings, address: str) -> int:
     return Exit.OK
 
 
+@command.command("mv")
+@click.argument("address")
+@click.argument("to")
+@options.stack_argument
+@options.place
+@options.lock_timeout
+@options.with_settings
+def mv(settings: Settings, address: str, to: str) -> int:
+    """Give one resource another address; nothing changes in Labelbox."""
+    from dataclasses import replace
+
+    from lbstack.state.model import renamed
+
+    store = open_store(settings, load_graph(settings, require_values=False).stack.name)
+    with store.locked(settings.lock_timeout):
+        wanted, state = _find(settings, address)
+        new = _parsed(to)
+        if new.kind != wanted.kind:
+            raise ConfigError(f"{wanted} cannot become {new}", "its kind stays; another key is possible")
+        if new in state.resources:
+            raise ConfigError(f"{new} is in state already", f"lbstack state rm {new} would forget that")
+        store.save(replace(renamed(state, [(wanted, new)]), serial=state.serial + 1))
+    click.echo(f"{wanted} is {new} now. The stack must name it so, too.")
+    return Exit.OK
+
+
+for whole in (pull, push, restore):
+    command.add_command(whole)
+
+
 def _find(settings: Settings, text: str, *, doubtful: bool = False) -> tuple[Address, State]:
     """A resource that state knows, or at least (`doubtful`) suspects."""
     state = open_store(settings, load_graph(settings, require_values=False).stack.name).load()
-    try:
-        address = Address.parse(text)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+    address = _parsed(text)
     pending = {intent.address for intent in state.pending if doubtful}
     if address not in state.resources and address not in pending:
         if Path(text).exists():
             raise UsageError(f"{text} is a file, not an address", f"write the address first: ADDRESS {text}")
         raise ConfigError(f"{text} is not in state", "see: lbstack state list")
     return address, state
+
+
+def _parsed(text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None

@@ -1,19 +1,20 @@
-"""Durable files: written whole and atomically, or appended line by line; readable by their owner only."""
+"""Durable files: written whole and atomically, readable by their owner only; and nobody else's are read."""
 
 from __future__ import annotations
 
-import json
+import errno
+import fcntl
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from lbstack.errors import StateError
-from lbstack.state.intents import intent_record
-from lbstack.state.model import State
-from lbstack.values import Intent
+
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""How files are opened to be read: not through a link, and without waiting for whoever feeds a pipe."""
 
 
 def make_folder(folder: Path) -> None:
@@ -21,25 +22,64 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file durably: temporary file beside it, fsync, rename, fsync of the folder.
+def read_own(path: Path, size: int = -1) -> bytes | None:
+    """What a file of ours holds, or its first bytes; None where there is none. A link, or what belongs to
+    somebody else, is refused: it would be believed, and written to."""
+    try:
+        handle = os.open(path, READ)
+    except FileNotFoundError:
+        return None
+    except PermissionError:
+        raise StateError(f"{path} cannot be read: Permission denied", "mend its permissions") from None
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EMLINK):
+            raise
+        raise StateError(f"{path} is a symbolic link", "name the file that it leads to") from None
+    with os.fdopen(handle, "rb") as file:
+        require_own(path, handle)
+        return file.read(size)
 
-    A reader sees the old content or the new, and so does whoever reads after a power cut.
+
+def require_own(path: Path, handle: int) -> None:
+    """Refuse an open file that is no regular one, or somebody else's."""
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        raise StateError(f"{path} is no regular file", "name a file, or move that away")
+    if found.st_uid != os.geteuid():
+        raise StateError(
+            f"{path} belongs to user {found.st_uid}, and this runs as user {os.geteuid()}",
+            "run this as its owner, or give it to this user with chown",
+        )
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace a file durably: new file beside it, fsync, rename, fsync of the folder.
+
+    A reader sees the old content or the new, and so does whoever reads after a power cut. Where an fsync
+    fails nothing is known of what was written: the new file goes, and the next attempt makes another.
     """
     with naming(path):
         make_folder(path.parent)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # O_EXCL, 0600
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                sync(file.fileno())
             Path(temporary).replace(path)
         except BaseException:
             with suppress(OSError):
                 Path(temporary).unlink()
             raise
         sync_folder(path.parent)
+
+
+def remove(*paths: Path) -> None:
+    """Remove files durably, as far as they are there."""
+    for path in paths:
+        with naming(path), suppress(FileNotFoundError):
+            path.unlink()
+            sync_folder(path.parent)
 
 
 @contextmanager
@@ -51,71 +91,19 @@ def naming(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror or type(error).__name__, str(path)) from error
 
 
+def sync(handle: int) -> None:
+    """Wait until the disk itself has what was written; on macOS fsync alone waits for less."""
+    if hasattr(fcntl, "F_FULLFSYNC"):
+        with suppress(OSError):  # not every file system there knows it
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(handle)
+
+
 def sync_folder(folder: Path) -> None:
-    """Make a rename or a new name in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
+    """Make a rename, a removal or a new name in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-class Journal:
-    """An append-only file of JSON lines, each durable before `add` returns.
-
-    Appending costs the same however much is remembered; the whole state is written once, at the end.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        make_folder(path.parent)
-        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-        sync_folder(path.parent)
-
-    def add(self, record: dict[str, Any]) -> None:
-        """Append one record and wait until the disk has it."""
-        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
-        with naming(self.path):
-            size = os.fstat(self._handle).st_size
-            try:
-                view = memoryview(line)
-                while view:
-                    view = view[os.write(self._handle, view) :]
-                os.fsync(self._handle)
-            except OSError:
-                with suppress(OSError):  # half a line would damage what comes after it
-                    os.ftruncate(self._handle, size)
-                raise
-
-    async def before(self, state: State, intent: Intent | None = None) -> None:
-        """Called before each step is sent. Here nobody else can have taken the state over meanwhile, and
-        the journal is where the next run looks."""
-        if intent is not None:
-            self.add(intent_record(intent))
-
-    async def checkpoint(self, state: State) -> None:
-        """Called as steps end: the journal tells all of it already."""
-
-    def close(self) -> None:
-        """Close the file; the journal stays until it is folded into the state."""
-        os.close(self._handle)
-
-
-def read_journal(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a journal. A torn last line never became durable and is skipped."""
-    lines = path.read_bytes().split(b"\n")
-    for number, line in enumerate(lines, 1):
-        if not line:
-            continue
-        try:
-            record = json.loads(line)
-            if not isinstance(record, dict):
-                raise ValueError(line)
-        except (ValueError, RecursionError):
-            if number == len(lines):
-                return
-            raise StateError(
-                f"{path}:{number}: the journal of the last apply is damaged",
-                "keep it and the state beside it for a look, or delete the journal to go on without it",
-            ) from None
-        yield record

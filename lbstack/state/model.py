@@ -1,7 +1,7 @@
 """State: what lbstack remembers of a stack in one workspace, and what must hold of it.
 
-Version 1 as JSON: ``format, stack, lineage, serial, organization, endpoint, resources, outputs``.
-A secret is remembered as a keyed digest (``{"$digest": hex}``), never as itself.
+As JSON: ``stack, lineage, serial, organization, endpoint, resources, outputs``, beside what its file says
+of itself (`snapshot`). A secret is remembered as a keyed digest (``{"$digest": hex}``), never as itself.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from typing import Any
 
 from lbstack.errors import StateError
 from lbstack.values import Address, Digest, Intent, Secret
-
-FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +257,6 @@ def entry_from_json(data: dict[str, Any]) -> Entry:
 def state_to_json(state: State) -> dict[str, Any]:
     """The whole state; the key of the digests is kept elsewhere."""
     data = {
-        "format": FORMAT,
         "stack": state.stack,
         "lineage": state.lineage,
         "serial": state.serial,
@@ -283,10 +280,6 @@ def state_from_json(data: Any, key: bytes, where: str, cure: str = "") -> State:
     """A state read back, its rules checked. Anything wrong is a `StateError` with a way out: `cure`."""
     cure = cure or RESTORE
     try:
-        if data["format"] != FORMAT:
-            raise StateError(
-                f"{where} has format {data['format']!r}, and this lbstack knows {FORMAT}", "upgrade lbstack"
-            )
         state = State(
             stack=str(data["stack"]),
             lineage=str(data["lineage"]),

@@ -1,235 +1,207 @@
-"""State on this machine: one JSON file a stack and endpoint, its journal, its lock, its key.
+"""State on this machine: one JSON file a stack and endpoint, and what belongs to it.
 
-Beside ``PATH`` lie ``PATH.backup`` (the same once more: an older one would make things twice),
-``PATH.journal`` (what an apply has done since), ``PATH.lock`` (held by the kernel while applying) and
-``PATH.key`` (for secrets' digests).
+Beside ``PATH`` lie ``PATH.kept/`` (the last snapshots, a copy of this one among them), ``PATH.journal`` and
+``PATH.journal.twin`` (what an apply has done since; the twin on another disk, if there is one),
+``PATH.lock`` (held by the kernel while applying) and ``PATH.key`` (for secrets' digests).
+
+A snapshot is saved in this order, each step durable before the next: the state, its copy, the end of the
+journal. So after a power cut the state is the newest of all, and a journal that belongs to an older one
+was folded into it.
 """
 
 from __future__ import annotations
 
-import getpass
-import glob
-import json
-import os
-import re
 import secrets
-import socket
 import uuid
-from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from filelock import FileLock, Timeout
-
-from lbstack.errors import LockedError, StateError
-from lbstack.state.files import Journal, make_folder, read_journal, write_whole
-from lbstack.state.intents import Ledger
-from lbstack.state.model import (
-    RESTORE,
-    Entry,
-    State,
-    check,
-    entry_from_json,
-    entry_to_json,
-    from_json,
-    mapping,
-    state_from_json,
-    state_to_json,
-    to_json,
-)
-from lbstack.values import Address, Intent
-
-GLANCE = 0.2
-"""Seconds that an apply waits for the lock in any case: who looks whether it is held has it for a moment."""
-HEAD = 4096
-"""Bytes of a state file in which its lineage and serial surely stand."""
-
-
-def default_path(folder: Path, stack: str, endpoint: str) -> Path:
-    """Where a stack's state lies: one file a stack and endpoint, so that two never meet."""
-    url = urlsplit(endpoint)
-    place = f"{url.netloc}{url.path.removesuffix('/graphql')}" if url.netloc else endpoint
-    return folder / f"{stack}@{re.sub(r'[^A-Za-z0-9.-]+', '-', place).strip('-')}.json"
-
-
-def states_of(folder: Path, organizations: Container[str]) -> Iterator[Path]:
-    """The states in a folder that are pinned to some organizations, and all that lies beside them."""
-    for path in sorted(folder.glob("*@*.json")):
-        with suppress(OSError), path.open("rb") as file:
-            found = re.search(r'"organization": "([^"]+)"', file.read(HEAD).decode(errors="replace"))
-            if found and found[1] in organizations:
-                yield from sorted(folder.glob(f"{glob.escape(path.name)}*"))
+from lbstack.errors import StateError
+from lbstack.state.files import make_folder, read_own, remove, write_whole
+from lbstack.state.fold import fold
+from lbstack.state.journal import Journal, Record, read_first_format, read_journal
+from lbstack.state.kept import Kept, keep, kept
+from lbstack.state.lock import held, locked
+from lbstack.state.model import RESTORE, State, check, entry_to_json
+from lbstack.state.places import require_safe
+from lbstack.state.snapshot import HEAD, Head, Snapshot, decode, encode, peek
+from lbstack.values import Intent
 
 
 class Store:
-    """The state file of one stack in one workspace."""
+    """The state file of one stack in one workspace.
 
-    def __init__(self, path: Path, stack: str, endpoint: str) -> None:
+    `second` is where the twin of the journal lies, if not beside the state; `network` says that the state
+    may lie on a file system of the network.
+    """
+
+    def __init__(
+        self, path: Path, stack: str, endpoint: str, *, second: Path | None = None, network: bool = False
+    ) -> None:
         self.path = path
         self.stack = stack
         self.endpoint = endpoint
+        self._second = second
+        self._network = network
         self._loaded: State | None = None
+        self._generation: int | None = None
 
     def _beside(self, ending: str) -> Path:
         return self.path.with_name(self.path.name + ending)
+
+    @property
+    def journals(self) -> list[Path]:
+        """The files that hold the lines of a journal, the first of them first."""
+        beside = [self._beside(".journal"), self._beside(".journal.twin")]
+        return [*beside, self._second] if self._second else beside
 
     @property
     def exists(self) -> bool:
         """Whether anything was ever saved here."""
         return self.path.exists()
 
+    # -- reading ----------------------------------------------------------------------------------
+
     def load(self) -> State:
         """The state with its journal folded in. One that was never saved is fresh; any other
-        trouble (empty, torn, foreign, newer) is an error, never an empty state."""
+        trouble (missing, empty, torn, foreign, older, newer) is an error, never an empty state."""
         self._loaded = self._load()
         return self._loaded
 
     def _load(self) -> State:
-        if not self.exists:
-            if self._beside(".journal").exists():
-                raise StateError(f"{self.path} is missing, but its journal is there", self._cure())
-            if self._kept() is not None:
-                raise StateError(
-                    f"{self.path} is missing, but its copy is there",
-                    f"{self._cure()}; or move that away to begin anew",
-                )
-            return State(self.stack, "", self.endpoint, key=self._key() or secrets.token_bytes(32))
-        try:
-            raw = self.path.read_bytes()
-            data = json.loads(raw)
-        except OSError as error:
-            raise StateError(
-                f"{self.path} cannot be read: {error.strerror}", "mend its permissions"
-            ) from None
-        except (ValueError, RecursionError):
-            what = "is empty" if not raw else "is no JSON"
-            raise StateError(f"{self.path} {what}", self._cure()) from None
-        state = state_from_json(data, self._key() or b"", str(self.path), self._cure())
-        self._require_own(state)
-        self._require_newest(state)
-        return self._fold(state)
+        snapshot = self.snapshot()
+        self._generation = snapshot.generation if snapshot else 0
+        if snapshot is None:
+            return State(self.stack, "", self.endpoint, key=self.key() or secrets.token_bytes(32))
+        records, where = self.records(snapshot), str(self.journals[0])
+        return fold(snapshot.state, records, where) if records else snapshot.state
 
-    def _cure(self) -> str:
-        """What to do about a state that is damaged: the copy beside it is as new as it was."""
-        if self._kept() is None:
-            return RESTORE
-        return f"put back {self._beside('.backup').name}"
-
-    def _kept(self) -> tuple[str, int] | None:
-        """Lineage and serial of the copy beside the state; None where there is none to rely on."""
-        try:
-            with self._beside(".backup").open("rb") as file:
-                head = file.read(HEAD).decode(errors="replace")
-        except OSError:
+    def snapshot(self) -> Snapshot | None:
+        """The state as it was saved last, without its journal; None if it never was."""
+        raw = read_own(self.path)
+        if raw is None:
+            self._require_fresh()
             return None
-        lineage, serial = re.search(r'"lineage": "([^"]+)"', head), re.search(r'"serial": (\d+)', head)
-        return (lineage[1], int(serial[1])) if lineage and serial else None
+        snapshot = decode(raw, self.key() or b"", str(self.path), self.cure())
+        self._require_newest(snapshot, raw)
+        return replace(snapshot, state=self.ours(snapshot.state, str(self.path)))
 
-    def _require_newest(self, state: State) -> None:
-        """Refuse a state that is older than its copy: what was made since would be made again."""
-        kept = self._kept()
-        if kept and kept[0] == state.lineage and kept[1] > state.serial:
+    def _require_fresh(self) -> None:
+        left = [
+            path for path in (*self.journals, self._beside(".backup"), self._beside(".kept")) if path.exists()
+        ]
+        if left:
             raise StateError(
-                f"{self.path} is older (serial {state.serial}) than its copy (serial {kept[1]}): what was"
+                f"{self.path} is missing, but {left[-1].name} is there",
+                f"{self.cure()}; or move that away to begin anew",
+            )
+
+    def cure(self) -> str:
+        """What to do about a state that is damaged."""
+        return "lbstack state restore takes the last one that is kept" if self.kept() else RESTORE
+
+    def kept(self) -> list[Kept]:
+        """The kept snapshots, the newest first; of format 1 there was one."""
+        backup = self._beside(".backup")
+        head = peek(read_own(backup, HEAD) or b"")
+        return [*kept(self._beside(".kept")), *([Kept(backup, head.serial, 0)] if head else [])]
+
+    def _require_newest(self, snapshot: Snapshot, raw: bytes) -> None:
+        """Refuse a state that is not the one that was saved last: what was made since would be made again."""
+        if snapshot.format == 1:
+            self._require_newest_of_format_1(snapshot.state)
+        newest = next(iter(self.kept()), None)
+        if newest is None or newest.read() == raw:
+            return
+        if newest.generation > snapshot.generation:
+            raise StateError(
+                f"{self.path} is older (serial {snapshot.state.serial}) than what was saved last (serial"
+                f" {newest.serial}): what was done since is not in it, and would be done again",
+                f"{self.cure()}; if this older one is meant: lbstack state restore {snapshot.state.serial}",
+            )
+        try:
+            copy = newest.snapshot(b"")
+        except StateError:  # the copy is damaged, the state is not
+            return
+        follows = newest.generation < snapshot.generation - 1 or snapshot.previous == copy.sha256
+        if copy.state.lineage != snapshot.state.lineage or not (follows or copy.sha256 == snapshot.sha256):
+            raise StateError(
+                f"{self.path} is not the state that was saved here last, nor what came of it", self.cure()
+            )
+
+    def _require_newest_of_format_1(self, state: State) -> None:
+        """In format 1 the one copy beside the state was as new as it."""
+        head = peek(read_own(self._beside(".backup"), HEAD) or b"")
+        if head and head.lineage == state.lineage and head.serial > state.serial:
+            raise StateError(
+                f"{self.path} is older (serial {state.serial}) than its copy (serial {head.serial}): what was"
                 " done since is not in it, and would be done again",
-                f"{self._cure()}; or move that away, if this older one is meant",
+                f"{self.cure()}; or move that away, if this older one is meant",
             )
 
-    def _require_own(self, state: State) -> None:
+    def ours(self, state: State, where: str) -> State:
+        """The state with the key of its digests. Refuses one of another stack or endpoint."""
+        cure = "name another with --state"
         if state.stack != self.stack:
-            raise StateError(
-                f"{self.path} belongs to stack {state.stack}, not {self.stack}", "name another with --state"
-            )
+            raise StateError(f"{where} belongs to stack {state.stack}, not {self.stack}", cure)
         if state.endpoint != self.endpoint:
+            raise StateError(f"{where} belongs to {state.endpoint}, not {self.endpoint}", cure)
+        key = self.key()
+        if key is None and any(_holds_digest(entry_to_json(entry)) for entry in state.resources.values()):
             raise StateError(
-                f"{self.path} belongs to {state.endpoint}, not {self.endpoint}", "name another with --state"
+                f"{self._beside('.key')} is missing, and secrets cannot be compared without it",
+                "put it back from where the state came from",
             )
-        if not state.key:
-            if any(_holds_digest(entry_to_json(entry)) for entry in state.resources.values()):
-                raise StateError(
-                    f"{self._beside('.key')} is missing, and secrets cannot be compared without it",
-                    "put it back from where the state came from",
-                )
-            object.__setattr__(state, "key", secrets.token_bytes(32))
+        return replace(state, key=key or secrets.token_bytes(32))
 
-    def _key(self) -> bytes | None:
+    def key(self) -> bytes | None:
+        """The key of the digests; None if there is none yet."""
+        path = self._beside(".key")
+        raw = read_own(path)
         try:
-            return bytes.fromhex(self._beside(".key").read_text().strip())
-        except FileNotFoundError:
-            return None
-        except NotADirectoryError:
-            raise  # the path that was named is wrong, the key is not
-        except (OSError, ValueError) as error:
-            raise StateError(f"{self._beside('.key')} cannot be read: {error}", "put it back") from None
+            return None if raw is None else bytes.fromhex(raw.decode().strip())
+        except ValueError as error:
+            raise StateError(f"{path} cannot be read: {error}", "put it back") from None
 
-    def _fold(self, state: State) -> State:
-        """What an apply did before it was cut off is part of the state."""
-        journal = self._beside(".journal")
-        if not journal.exists():
-            return state
-        resources = dict(state.resources)  # one copy for all records, not one for each
-        folded = replace(state, resources=resources)
-        ledger = Ledger(state)
-        for record in read_journal(journal):
-            with _sound(journal):
-                serial = _whole(record.get("serial", state.serial))
-                if record.get("lineage") not in (None, state.lineage) or serial > state.serial:
-                    raise StateError(f"{journal} belongs to another state than {self.path}", "move it away")
-                if serial < state.serial:
-                    return state  # the apply ended between saving the state and removing its journal
-                folded = fold_record(folded, resources, record)
-                ledger.fold(record)
-        check(folded, str(journal))
-        return replace(ledger.told(folded), serial=state.serial + 1)
+    def records(self, snapshot: Snapshot) -> list[Record]:
+        """What the journal says was done since a snapshot: nothing, if it was folded into that already."""
+        first = self.journals[0]
+        if snapshot.format == 1:
+            head, *records = read_first_format(first) or [{}]
+            number, done = snapshot.state.serial, head.get("serial", snapshot.state.serial)
+        else:
+            head, *records = read_journal(self.journals, snapshot.generation) or [{}]
+            number, done = snapshot.generation, head.get("generation", snapshot.generation)
+        ours = type(done) is int and done <= number and head.get("lineage") in (None, snapshot.state.lineage)
+        if not ours or (done == number and head.get("sha256", snapshot.sha256) != snapshot.sha256):
+            raise StateError(f"{first} belongs to another state than {self.path}", "move it away")
+        return records if done == number else []
+
+    # -- one at a time ----------------------------------------------------------------------------
 
     @contextmanager
     def locked(self, timeout: float = 0.0) -> Iterator[None]:
         """Hold the state against other applies; the kernel lets go when the process dies."""
         make_folder(self.path.parent)
-        lock = self._lock()
-        note = self._beside(".lock.info")
-        try:
-            lock.acquire(timeout=max(timeout, GLANCE), poll_interval=GLANCE / 4)
-        except Timeout:
-            holder = ""
-            with suppress(OSError):
-                holder = f" by {note.read_text().strip()}"
-            raise LockedError(
-                f"the state {self.path} is locked{holder}", "wait for that apply, or give --lock-timeout 5m"
-            ) from None
-        try:
-            with suppress(OSError):
-                write_whole(note, f"process {os.getpid()} of {_user()} on {socket.gethostname()}".encode())
+        require_safe(self.path.parent, self._network)
+        with locked(self._beside(".lock"), self.path, timeout):
             yield
-        finally:
-            with suppress(OSError):
-                note.unlink()
-            lock.release()
 
     def held(self) -> bool:
         """Whether an apply is at work on this state now."""
-        if not self.path.parent.is_dir():
-            return False
-        lock = self._lock()
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        lock.release()
-        return False
+        return held(self._beside(".lock"))
 
-    def _lock(self) -> FileLock:
-        return FileLock(str(self._beside(".lock")), mode=0o600)
+    # -- writing ----------------------------------------------------------------------------------
 
     def keep_key(self, state: State) -> None:
         """Make the key of the digests durable, so that what was digested with it can be compared."""
-        kept = self._key()
-        if kept is None:
+        known = self.key()
+        if known is None:
             write_whole(self._beside(".key"), state.key.hex().encode())
-        elif kept != state.key:
+        elif known != state.key:
             raise StateError(f"{self._beside('.key')} was made by another run meanwhile", "run this again")
 
     def start(self, state: State) -> State:
@@ -248,69 +220,45 @@ class Store:
         `intents` are the creates to come: here each is durable when its turn comes, in the journal that
         the next run reads, and one that was never announced was never sent."""
         state = self.start(state)
-        if self._beside(".journal").exists() or state != self._loaded:
-            self.save(state)
-        journal = Journal(self._beside(".journal"))
-        journal.add({"lineage": state.lineage, "serial": state.serial} | ({"nonce": nonce} if nonce else {}))
+        head = self._head()
+        if head is None or not head.sha256 or state != self._loaded or any(p.exists() for p in self.journals):
+            head = self.save(state)
+        facts = {"lineage": head.lineage, "generation": head.generation, "sha256": head.sha256}
+        journal = self._journal(facts)
+        if nonce:
+            journal.add({"nonce": nonce})
         return state, journal
 
-    def save(self, state: State) -> None:
+    def _journal(self, facts: Record) -> Journal:
+        first, *twins = self.journals
+        while True:
+            twin = twins.pop()
+            try:
+                return Journal(first, twin, facts)
+            except OSError:  # the other disk does not take it
+                if not twins:
+                    raise
+
+    def save(self, state: State) -> Head:
         """Write the whole state and a copy of it, and let the journal go: it is folded in."""
         check(state, str(self.path))
-        text = json.dumps(state_to_json(state), indent=1).encode() + b"\n"
-        write_whole(self.path, text)
-        write_whole(self._beside(".backup"), text)
-        with suppress(FileNotFoundError):
-            self._beside(".journal").unlink()
+        before = self._head()
+        if self._generation not in (None, before.generation if before else 0):
+            raise StateError(f"{self.path} was saved by another run meanwhile", "run this again")
+        generation = max([before.generation if before else 0, *(each.generation for each in self.kept())]) + 1
+        raw, digest = encode(state, generation, before.sha256 if before else "")
+        write_whole(self.path, raw)
+        self._loaded, self._generation = state, generation
+        keep(self._beside(".kept"), raw, state.serial, generation)
+        remove(*self.journals, self._beside(".backup"))
+        return Head(state.lineage, state.serial, generation, digest)
 
-
-def result_record(address: Address, entry: Entry | None) -> dict[str, Any]:
-    """A journal line: what is now remembered of a resource."""
-    return {"resource": str(address), "entry": None if entry is None else entry_to_json(entry)}
-
-
-def outputs_record(outputs: dict[str, Any]) -> dict[str, Any]:
-    """A journal line: the outputs as they are now."""
-    return {"outputs": to_json(outputs)}
-
-
-@contextmanager
-def _sound(journal: Path) -> Iterator[None]:
-    """A record that is not of the shape it was written in is damage."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-        raise StateError(f"{journal} is damaged", "move it away to go on without it") from None
-
-
-def _whole(number: Any) -> int:
-    if type(number) is not int:
-        raise TypeError("serial")
-    return number
-
-
-def fold_record(state: State, resources: dict[Address, Entry], record: dict[str, Any]) -> State:
-    """The state after one journal line; its `resources` are changed in place. Lines that only announce
-    something change nothing."""
-    if "resource" in record:
-        entry, address = record["entry"], Address.parse(record["resource"])
-        if entry is None:
-            resources.pop(address, None)
-        else:
-            resources[address] = entry_from_json(entry)
-    elif "outputs" in record:
-        return replace(state, outputs=from_json(mapping(record["outputs"])))
-    return state
+    def _head(self) -> Head | None:
+        """What the state's file says of itself."""
+        return peek(read_own(self.path, HEAD) or b"")
 
 
 def _holds_digest(value: Any) -> bool:
     if isinstance(value, dict):
         return "$digest" in value or any(_holds_digest(item) for item in value.values())
     return isinstance(value, list) and any(_holds_digest(item) for item in value)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from lbstack.state.journal import ROOM
 from tests.cli.conftest import Cli, graphql
 
 
@@ -52,14 +53,27 @@ def test_what_is_named_is_looked_at_before_anybody_is_asked(cli: Cli) -> None:
     assert "plan.out is damaged" in done.stderr
 
 
+def limited(cli: Cli, size: int) -> subprocess.CompletedProcess[str]:
+    """An apply that can write no file larger than this."""
+    return cli(
+        "apply", "--auto-approve", "--parallelism", "2",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+    )  # fmt: skip
+
+
+def test_where_there_is_no_room_to_record_an_apply_nothing_is_sent(served: Cli) -> None:
+    full = limited(served, 1500)
+    assert full.returncode == 1
+    assert re.search(r"\.lbstack/signs@127\.0\.0\.1-\d+\.json\.journal: File too large", full.stderr)
+    assert graphql(served, "{ datasets(first: 100) { id } }")["datasets"] == []
+    assert served("apply", "--auto-approve").returncode == 0
+
+
 def test_a_full_disk_ends_an_apply_with_a_summary_and_the_name_of_the_file(served: Cli) -> None:
     names = [f"d{number}" for number in range(12)]
-    bodies = "".join(f"  {name}: {{name: {name}}}\n" for name in names)
+    bodies = "".join(f"  {name}: {{name: {name}, description: {'x' * 30_000}}}\n" for name in names)
     served.write(f"stack: signs\ndatasets:\n{bodies}")
-    full = served(
-        "apply", "--auto-approve", "--parallelism", "2",
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500)),
-    )  # fmt: skip
+    full = limited(served, ROOM)
     assert full.returncode == 1, full.stdout + full.stderr
     assert ".lbstack/signs@127.0.0.1" in full.stderr
     assert "File too large" in full.stderr

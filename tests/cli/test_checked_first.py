@@ -9,9 +9,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from lbstack.cli.plan import UNDER_WAY
+from lbstack.state.store import Store
 from tests.cli.conftest import STACK, Cli
 
 NOBODY = {"LABELBOX_ENDPOINT": "http://127.0.0.1:9/graphql", "LABELBOX_API_KEY": "key"}
@@ -102,12 +102,11 @@ def test_in_ci_nobody_is_asked_though_there_is_a_terminal(cli: Cli) -> None:
 
 def test_a_plan_during_an_apply_does_not_take_it_for_one_that_was_cut_off(cli: Cli) -> None:
     assert cli("apply", "--sandbox", "--auto-approve").returncode == 0
-    (path,) = (cli.folder / ".lbstack").glob("signs@sandbox.json")
-    state = json.loads(path.read_text())
-    head = {"lineage": state["lineage"], "serial": state["serial"]}
-    intent = {"intent": "create", "address": "dataset.other", "id": None}
-    path.with_name(path.name + ".journal").write_text(f"{json.dumps(head)}\n{json.dumps(intent)}\n")
-    with FileLock(path.with_name(path.name + ".lock")):
+    store = Store(cli.folder / ".lbstack" / "signs@sandbox.json", "signs", "sandbox")
+    _, journal = store.begin(store.load())
+    journal.add({"intent": "create", "address": "dataset.other", "id": None})
+    journal.close()
+    with store.locked():
         during = cli("plan", "--sandbox")
     after = cli("plan", "--sandbox")
     assert (during.returncode, after.returncode) == (0, 0)

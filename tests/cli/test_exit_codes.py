@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
+from lbstack.state.store import Store
 from tests.cli.conftest import STACK, Cli
 
 
@@ -75,7 +75,7 @@ def test_problems_of_a_stack_are_1_and_all_told(cli: Cli) -> None:
 
 def test_a_locked_state_is_3(cli: Cli) -> None:
     assert cli("apply", "--sandbox", "--auto-approve").returncode == 0
-    with FileLock(str(cli.folder / ".lbstack" / "signs@sandbox.json.lock")):
+    with Store(cli.folder / ".lbstack" / "signs@sandbox.json", "signs", "sandbox").locked():
         done = cli("apply", "--sandbox", "--auto-approve")
     assert done.returncode == 3
     assert "locked" in done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from lbstack.render.words import NO_CHANGES
+from lbstack.state.store import Store
 from tests.cli.conftest import STACK, Cli, graphql
 
 
@@ -151,10 +152,10 @@ def test_an_old_encoding_ends_no_apply(served: Cli) -> None:
 def test_a_create_that_was_cut_off_is_told(served: Cli) -> None:
     served("apply", "--auto-approve")
     (state,) = (served.folder / ".lbstack").glob("*.json")
-    remembered = json.loads(state.read_text())
-    head = {"lineage": remembered["lineage"], "serial": remembered["serial"]}
-    intent = {"intent": "create", "address": "dataset.other", "id": None}
-    state.with_name(state.name + ".journal").write_text(f"{json.dumps(head)}\n{json.dumps(intent)}\n")
+    store = Store(state, "signs", served.env["LABELBOX_ENDPOINT"])
+    _, journal = store.begin(store.load())
+    journal.add({"intent": "create", "address": "dataset.other", "id": None})
+    journal.close()
     done = served("plan")
     assert done.returncode == 4
     assert "dataset.other may have been made" in done.stderr

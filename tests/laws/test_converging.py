@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -14,9 +13,7 @@ from hypothesis import strategies as st
 from lbstack.apply import Outcome
 from lbstack.plan.changes import Plan
 from lbstack.render.text import plan_lines
-from lbstack.state.files import read_journal
-from lbstack.state.model import check
-from lbstack.state.store import fold_record
+from lbstack.state.fold import fold
 from tests.laws.service import Death, Fate, mentioned
 from tests.laws.wishes import law, wishes
 from tests.laws.world import Wish, World, a_world
@@ -109,7 +106,7 @@ def test_a_create_is_lost_only_between_the_service_and_the_record_of_what_was_ma
         if lost:
             assert lost == {world.service.made[-1]}
             assert world.service.done[-1][0] == "create"
-            *_, last = read_journal(world.folder / "state.json.journal")
+            *_, last = world.records()
             assert last["intent"] == "create"
 
 
@@ -121,12 +118,11 @@ def test_state_keeps_its_invariants_after_every_step(before: Wish, wish: Wish, a
         try:
             world.apply(wish, fate=Fate(at))
         except Death:
-            state = world.store.load()
-            for record in read_journal(world.folder / "state.json.journal"):
-                state = replace(state, resources=dict(state.resources))
-                state = fold_record(state, state.resources, record)
-                check(state, "journal")
-        check(world.state, "state")
+            snapshot, records = world.store.snapshot(), world.records()
+            assert snapshot
+            for count in range(len(records) + 1):
+                fold(snapshot.state, records[:count], "journal")  # which checks what comes of it
+        assert world.state.lineage
 
 
 @law(100)

@@ -20,7 +20,7 @@ from lbstack.plan.planner import plan
 from lbstack.recover import Patience, recover
 from lbstack.stack.digest import digest
 from lbstack.stack.model import Output, Resource, Stack
-from lbstack.state.files import Journal
+from lbstack.state.journal import Journal
 from lbstack.state.model import State, renamed
 from lbstack.state.store import Store
 from lbstack.values import Address, Intent, Source
@@ -160,6 +160,12 @@ class World:
         """What is on disk."""
         return self.store.load()
 
+    def records(self) -> list[dict[str, Any]]:
+        """What the journal of an apply that was cut off says."""
+        snapshot = self.store.snapshot()
+        assert snapshot
+        return self.store.records(snapshot)
+
     def look(self, graph: Graph, state: State) -> Snapshot:
         tracked: dict[str, list[Tracked]] = {}
         for address in dict.fromkeys([*graph.stack.resources, *state.resources]):
@@ -234,6 +240,10 @@ class _Fated:
 
     journal: Journal
     service: Service
+
+    @property
+    def trouble(self) -> OSError | None:
+        return self.journal.trouble
 
     def add(self, record: dict[str, Any]) -> None:
         self.service.fate.pass_by()
