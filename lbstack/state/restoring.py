@@ -148,7 +148,10 @@ def _older(store: Store, serial: int, current: State | None) -> Restored:
             aside += _put_aside(store, path)
     else:
         store.save(current)  # with its journal, so that it can be had again
-        known = {name: getattr(current, name) for name in ("pending", "markers", "spent", "actor", "permissions", "epoch")}
+        known = {
+            name: getattr(current, name)
+            for name in ("pending", "markers", "spent", "actor", "permissions", "epoch")
+        }
         state = replace(state, **known)
     newest = max([state.serial, *(each.serial for each in store.kept())]) + 1
     state = replace(state, serial=newest)
