@@ -75,6 +75,10 @@ class FatedLog:
     def __init__(self, log: Any, weather: Weather) -> None:
         self.log, self.weather = log, weather
 
+    @property
+    def trouble(self) -> OSError | None:
+        return self.log.trouble  # type: ignore[no-any-return]
+
     def add(self, record: dict[str, Any]) -> None:
         self.weather.pass_by()
         self.log.add(record)

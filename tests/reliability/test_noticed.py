@@ -27,7 +27,7 @@ from lbstack.kinds.contract import Reply
 from lbstack.plan import guards
 from lbstack.sandbox.conditions import Paging
 from lbstack.sandbox.world import add_organization
-from lbstack.state import files
+from lbstack.state import files, journal
 from lbstack.state.intents import Ledger
 from lbstack.state.store import Store
 from tests.reliability.conftest import Report
@@ -204,11 +204,12 @@ class watched:  # noqa: N801 - reads as what it is in a `with`
         self.watch, self.patch = Watch(), pytest.MonkeyPatch()
 
     def __enter__(self) -> Watch:
-        disk, write, sync, replace = self.watch.disk, os.write, os.fsync, os.replace
+        disk, write, sync, replace = self.watch.disk, os.pwrite, os.fsync, os.replace
 
-        def written(handle: int, data: Any) -> int:
-            disk.unsynced = True
-            return write(handle, data)
+        def written(handle: int, data: Any, at: int) -> int:
+            # The twin is waited for only when the journal itself has failed.
+            disk.unsynced |= Path(f"/proc/self/fd/{handle}").readlink().suffix != ".twin"
+            return write(handle, data, at)
 
         def synced(handle: int) -> None:
             sync(handle)
@@ -221,7 +222,7 @@ class watched:  # noqa: N801 - reads as what it is in a `with`
             replace(*names, **more)
             disk.unnamed = True
 
-        for name, call in (("write", written), ("fsync", synced), ("replace", replaced)):
+        for name, call in (("pwrite", written), ("fsync", synced), ("replace", replaced)):
             self.patch.setattr(os, name, call)
         return self.watch
 
@@ -237,7 +238,7 @@ async def _nothing(*_: Any, **__: Any) -> None:
 
 
 def no_intent(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(files.Journal, "before", _nothing)
+    patch.setattr(journal.Journal, "before", _nothing)
 
 
 def no_marker(patch: pytest.MonkeyPatch) -> None:
@@ -335,7 +336,8 @@ def no_fsync(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_dirfsync(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(files, "sync_folder", lambda folder: None)
+    for module in (files, journal):
+        patch.setattr(module, "sync_folder", lambda folder: None)
 
 
 MECHANISMS: dict[str, tuple[Patch, Callable[[Life], None]]] = {
