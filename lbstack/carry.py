@@ -107,7 +107,10 @@ async def _complete(run: Run, step: Step, work: StepWork) -> None:
     """Bring what exists to what was planned, from how it is now: absolute writes, sent after a look."""
     assert work.object_id is not None
     kind = run.kinds[step.address.kind]
-    live = await reread(kind, step.address, work.object_id, work.entry, run.wire, run.state.organization)
+    settle = run.patience.settle
+    live = await reread(
+        kind, step.address, work.object_id, work.entry, run.wire, run.state.organization, settle
+    )
     if step.tears:
         if live is not None or kind.leaves(work.object_id, work.memory):
             await _retire(run, kind, work, step)

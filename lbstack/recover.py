@@ -25,9 +25,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
+from lbstack.asking import Absence, Reader, again_after
 from lbstack.errors import OutcomeUnknown
 from lbstack.kinds.contract import Kind, Live, Sighting, Tracked
-from lbstack.live import Reader, gather, read
+from lbstack.live import gather, read
 from lbstack.state.model import DeposedObject, Entry, State
 from lbstack.values import Address, Intent
 
@@ -239,11 +240,12 @@ def _stale(intent: Intent, patience: Patience) -> bool:
 
 
 async def reread(
-    kind: Kind, address: Address, id: str, entry: Entry, wire: Reader, organization: str
+    kind: Kind, address: Address, id: str, entry: Entry, wire: Reader, organization: str, settle: float
 ) -> Live | None:
     """One object as it is now; None on proof that it is gone. `entry` is what is remembered of it."""
     item = Tracked(address, id, None, dict(entry.memory), dict(entry.attributes))
-    snapshot = await read({kind.name: [item]}, {kind.name: kind}, wire, organization=organization)
+    kinds, absence = {kind.name: kind}, Absence(again_after(settle))
+    snapshot = await read({kind.name: [item]}, kinds, wire, organization=organization, absence=absence)
     if snapshot.problems or address not in snapshot.resources:
         raise OutcomeUnknown(f"{address} ({id}) could not be read", "read", "run apply again")
     return snapshot.resources[address]

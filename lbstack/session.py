@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
-from lbstack.errors import ConfigError, Problem, StateError, UsageError
+from lbstack.errors import ConfigError, Problem, ServiceError, StateError, UsageError
 from lbstack.values import NOTHING, Address, Allowed, Intent
 
 if TYPE_CHECKING:  # the edges are slow to import, and each command needs only some of them
@@ -137,6 +137,7 @@ async def read_workspace(
     settings: Settings, graph: Graph, state: State, wire: ApiWire, progress: Progress = no_progress
 ) -> Snapshot:
     """Station 3 for everything the stack or its state names."""
+    from lbstack.asking import Absence, again_after
     from lbstack.kinds import KINDS
     from lbstack.kinds.contract import Tracked
     from lbstack.live import read
@@ -149,10 +150,28 @@ async def read_workspace(
         item = Tracked(address, entry.id if entry else None, want, memory, known)
         tracked.setdefault(address.kind, []).append(item)
     _require_known_kinds(tracked)
-    snapshot = await read(tracked, KINDS, wire, organization=state.organization, on_progress=progress)
+    absence = Absence(again_after(settings.settle), frozenset(state.permissions))
+    snapshot = await read(
+        tracked, KINDS, wire, organization=state.organization, absence=absence, on_progress=progress
+    )
+    _require_grown(snapshot, state, settings.settle, wire.server_now())
     if snapshot.problems:
         raise ConfigError([_placed(problem, graph) for problem in snapshot.problems])
     return snapshot
+
+
+def _require_grown(snapshot: Snapshot, state: State, settle: float, now: float | None) -> None:
+    """Refuse to take for gone what was made so lately that not every reader need have seen it."""
+    for intent in state.markers:
+        entry, live = state.resources.get(intent.address), snapshot.resources.get(intent.address, ())
+        if live is not None or entry is None or not intent.id or entry.id != intent.id:
+            continue
+        if now is not None and intent.since is not None and now < intent.since + settle:
+            raise ServiceError(
+                f"{intent.address} was made a moment ago, and the service does not show it yet",
+                "grace",
+                "run this again in a minute or two",
+            )
 
 
 def _require_known_kinds(tracked: Mapping[str, Any]) -> None:
@@ -218,6 +237,7 @@ async def make_plan(
     known = replace(state, resources={a: e for a, e in state.resources.items() if a not in imported})
     snapshot = await read_workspace(settings, graph, state, wire, progress)
     state = replace(state, organization=state.organization or snapshot.organization, actor=snapshot.user)
+    state = replace(state, permissions=snapshot.permissions or state.permissions)
     made = plan(
         graph,
         state,
@@ -232,7 +252,7 @@ async def make_plan(
     if refuse and made.problems:
         raise ConfigError(list(made.problems))
     made = _guarded(made, settings, graph, state, snapshot)
-    known = replace(known, organization=state.organization, actor=state.actor)
+    known = replace(known, organization=state.organization, actor=state.actor, permissions=state.permissions)
     return with_lost(made, verdict), bound(known, made.imports)
 
 

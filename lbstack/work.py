@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Any, Protocol
 
+from lbstack.asking import Reader
 from lbstack.errors import Problem, StackError
 from lbstack.kinds.contract import Fields, Kind, Wire
-from lbstack.live import Reader
 from lbstack.plan.changes import Plan
 from lbstack.plan.schedule import Step
 from lbstack.recover import Orphan, Patience

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from lbstack.api.wire import Answer
+from lbstack.asking import Absence, document, pack
 from lbstack.errors import AuthError, ServiceError, StackError, StateError
 from lbstack.kinds import KINDS
 from lbstack.kinds.contract import Ask, Live, Tracked
-from lbstack.live import Snapshot, document, pack, read
+from lbstack.live import Snapshot, read
 from lbstack.values import Address
 
 HERE = {"user": {"id": "u", "email": "u@x"}, "organization": {"id": "o", "name": "O"}}
@@ -39,9 +40,11 @@ class Reader:
         return spoiled if isinstance(spoiled, Answer) else Answer(data, errors)
 
 
-def refresh(reader: Reader, organization: str = "") -> Snapshot:
+def refresh(reader: Reader, organization: str = "", permissions: frozenset[str] = frozenset()) -> Snapshot:
     tracked = {"dataset": [Tracked(Address("dataset", f"d{n}"), id) for n, id in enumerate(IDS)]}
-    return asyncio.run(read(tracked, KINDS, reader, organization=organization))
+    return asyncio.run(
+        read(tracked, KINDS, reader, organization=organization, absence=Absence(0, permissions))
+    )
 
 
 def missing(path: list[Any], code: str = "RESOURCE_NOT_FOUND") -> dict[str, Any]:
@@ -57,12 +60,61 @@ def test_what_is_there_is_found() -> None:
 
 
 def test_not_found_at_its_own_alias_is_gone_and_the_others_stay() -> None:
-    def change(data: dict[str, Any], errors: list[Any]) -> None:
-        data["a1"] = None
-        errors.append(missing(["a1"]))
-
-    found = refresh(Reader(change)).resources
+    reader = Reader(lacking(IDS[1]))
+    found = refresh(reader).resources
     assert [found[Address("dataset", f"d{n}")] is None for n in range(3)] == [False, True, False]
+    assert len(reader.documents) == 2  # it was asked for twice
+
+
+def test_what_a_second_read_shows_is_not_gone() -> None:
+    looks = []
+
+    def change(data: dict[str, Any], errors: list[Any]) -> None:
+        looks.append(data)
+        if len(looks) == 1:
+            lacking(IDS[1])(data, errors)
+
+    assert refresh(Reader(change)).resources[Address("dataset", "d1")] is not None
+
+
+@pytest.mark.parametrize("told", [["A"], [], None, "no role", "refused"])
+def test_who_may_do_less_than_before_proves_nothing_gone(told: Any) -> None:
+    def change(data: dict[str, Any], errors: list[Any]) -> None:
+        lacking(IDS[1])(data, errors)
+        data["organizationRole"] = {"permissions": told} if isinstance(told, list) else None
+        if told == "refused":
+            errors.append(missing(["organizationRole"], "AUTHORIZATION_ERROR"))
+
+    with pytest.raises(ServiceError, match=r"dataset\.d1: .*hidden.*may (A, )?B"):
+        refresh(Reader(change), permissions=frozenset({"A", "B"}))
+
+
+def test_who_may_do_as_much_as_before_may_find_something_gone() -> None:
+    def change(data: dict[str, Any], errors: list[Any]) -> None:
+        lacking(IDS[1])(data, errors)
+        data["organizationRole"] = {"permissions": ["C", "B", "A"]}
+
+    found = refresh(Reader(change), permissions=frozenset({"A", "B"}))
+    assert found.resources[Address("dataset", "d1")] is None
+    assert found.permissions == ("A", "B", "C")
+
+
+def test_a_failed_read_says_what_was_asked_for() -> None:
+    with pytest.raises(ServiceError, match=r"^dataset\.d1: "):
+        refresh(Reader(nested))
+    with pytest.raises(ServiceError, match=r"^dataset\.d0, dataset\.d1, dataset\.d2: "):
+        refresh(Reader(no_canary))
+
+
+def lacking(id: str) -> Callable[[dict[str, Any], list[Any]], None]:
+    """The service as it answers when this object is gone."""
+
+    def change(data: dict[str, Any], errors: list[Any]) -> None:
+        for alias in [alias for alias, node in data.items() if node and node.get("id") == id]:
+            data[alias] = None
+            errors.append(missing([alias]))
+
+    return change
 
 
 def nulled(data: dict[str, Any], errors: list[Any]) -> None:

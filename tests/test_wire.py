@@ -10,9 +10,9 @@ import pytest
 from graphql import parse, validate
 
 import lbstack.kinds
+from lbstack.asking import document
 from lbstack.kinds import KINDS
 from lbstack.kinds.contract import Ask, ReadProblems, Tracked
-from lbstack.live import document
 from lbstack.sandbox.schema import Engine
 from lbstack.values import Address
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from lbstack import live
+from lbstack import asking
 from lbstack.apply import announced, apply
 from lbstack.cli.again import Again, require_allowed
 from lbstack.cli.options import warn
@@ -103,7 +103,7 @@ def _run_saved(settings: Settings, teller: Teller) -> int:
 
         async def work() -> int:
             async with open_wire(settings) as wire:
-                await live.require_organization(wire, plan.pins.organization)
+                await asking.require_organization(wire, plan.pins.organization)
                 patience = Patience(settings.settle, wire.server_now, waits=settings.waits)
                 found, verdict = await find_lost(
                     settings, renamed(state, plan.moves), wire, patience, teller.waits

@@ -30,12 +30,14 @@ class Ask:
     """One root field of a read, as text with ``$name`` placeholders.
 
     `variables` maps a placeholder to its GraphQL type and value; `cost` is about how many objects
-    the answer may hold, by which reads are packed into documents.
+    the answer may hold, by which reads are packed into documents. What is to be looked at `later` is a
+    second look at what the first did not show.
     """
 
     text: str
     variables: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
     cost: int = 1
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True)

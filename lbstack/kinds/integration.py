@@ -140,11 +140,14 @@ class Integration(Kind):
         )
 
     def read(self, tracked: Sequence[Tracked]) -> Reading:
-        # There is no read by id. The one list is whole, for it has no pages: what it does not show
-        # is not there, and nothing is ever deleted or made anew on that ground (`deletable`).
-        (reply,) = yield [Ask(f"iamIntegrations {{ {SELECTION} }}", cost=50)]
+        # There is no read by id. The one list is whole, for it has no pages: what it does not show in two
+        # looks is not there, and nothing is ever deleted or made anew on that ground (`deletable`).
         raw: dict[str, dict[str, Any] | None] = dict.fromkeys(item.id for item in tracked if item.id)
-        raw.update({node["id"]: node for node in reply.data})
+        for later in (False, True):
+            (reply,) = yield [Ask(f"iamIntegrations {{ {SELECTION} }}", cost=50, later=later)]
+            raw.update({node["id"]: node for node in reply.data})
+            if None not in raw.values():
+                break
         return settle(tracked, raw, _live)
 
     def natural(self, key: str, want: Fields) -> Fields:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from lbstack.apply import Outcome, announced, apply
+from lbstack.asking import Absence
 from lbstack.graph import Graph, build
 from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Search, Sighting, Tracked, Work
 from lbstack.kinds.fields import Immutable, Keyed, RefTo, SecretText, Spec, Text, Unordered, WriteOnly
@@ -171,7 +172,9 @@ class World:
         for address in dict.fromkeys([*graph.stack.resources, *state.resources]):
             entry = state.resources.get(address)
             tracked.setdefault(address.kind, []).append(Tracked(address, entry.id if entry else None))
-        return asyncio.run(read(tracked, KINDS, self.service, organization=state.organization))
+        return asyncio.run(
+            read(tracked, KINDS, self.service, organization=state.organization, absence=Absence(0))
+        )
 
     def plan(self, wish: Wish | Graph, **more: Any) -> Plan:
         graph = wish if isinstance(wish, Graph) else graph_of(wish)
