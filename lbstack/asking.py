@@ -31,6 +31,9 @@ TOO_COMPLEX = "Query complexity limit exceeded"
 PLACEHOLDER = re.compile(r"\$(\w+)")
 
 
+NAMED = 10
+"""Addresses that a failed read names, before it says how many more there are."""
+
 AGAIN = 2.0
 """Seconds until a second read: a replica that lags has caught up."""
 
@@ -175,13 +178,17 @@ def _naming(asks: Sequence[Ask], identity: Identity) -> Iterator[None]:
     except ServiceError as error:
         values = [value for ask in asks for _, value in ask.variables.values() if isinstance(value, str)]
         known = [str(identity.names[value]) for value in values if value in identity.names]
-        about = list(dict.fromkeys(known or [ask.text.partition("(")[0].split()[0] for ask in asks]))
-        more = f" and {len(about) - 3} more" if len(about) > 3 else ""
-        if about:
-            told = f"{', '.join(about[:3])}{more}"
-            error.problems = [replace(item, summary=f"{told}: {item.summary}") for item in error.problems]
-            error.args = ("\n".join(str(item) for item in error.problems),)
+        about = listed(known or (ask.text.partition("(")[0].split()[0] for ask in asks))
+        error.problems = [replace(item, summary=f"{about}{item.summary}") for item in error.problems]
+        error.args = ("\n".join(str(item) for item in error.problems),)
         raise
+
+
+def listed(names: Iterable[str]) -> str:
+    """What a failure is about, as the beginning of its message: some names, and how many more."""
+    found = list(dict.fromkeys(names))
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    return f"{', '.join(found[:NAMED])}{more}: " if found else ""
 
 
 def _errors_by_alias(errors: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -200,14 +207,15 @@ def _errors_by_alias(errors: list[dict[str, Any]]) -> dict[str, list[dict[str, A
 
 def _reply(data: dict[str, Any] | None, alias: str, errors: list[dict[str, Any]]) -> Reply:
     """Gone only on RESOURCE_NOT_FOUND at exactly this alias and nothing else; any other error fails."""
+    value = (data or {}).get(alias)
     if not errors:
-        value = (data or {}).get(alias)
         if value is None:
             raise ServiceError(
                 "the service answered null without an error", "null", "nothing was concluded from it"
             )
         return Reply(value)
-    if len(errors) == 1 and errors[0].get("path") == [alias] and _code(errors[0]) == "RESOURCE_NOT_FOUND":
+    alone = value is None and len(errors) == 1
+    if alone and errors[0].get("path") == [alias] and _code(errors[0]) == "RESOURCE_NOT_FOUND":
         return Reply(gone=True)
     raise _failure(errors[0])
 

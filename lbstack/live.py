@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from lbstack.asking import Absence, Identity, Reader, ask_all, pack
+from lbstack.asking import Absence, Identity, Reader, ask_all, listed, pack
 from lbstack.errors import Problem, ServiceError
 from lbstack.kinds.contract import Ask, Fields, Findings, Kind, Live, ReadProblems, Reply, Tracked
 from lbstack.values import Address
@@ -64,9 +64,10 @@ async def gather(
     wire: Reader,
     *,
     organization: str = "",
+    names: Mapping[str, Address] | None = None,
 ) -> tuple[dict[str, R], Identity]:
-    """Carry readings out side by side, and say who read."""
-    identity = Identity(organization)
+    """Carry readings out side by side, and say who read. `names` are the addresses of known ids."""
+    identity = Identity(organization, names=names)
     return await _gather(readings, wire, identity, lambda done, total: None, None), identity
 
 
@@ -81,14 +82,16 @@ async def _gather(
     results: dict[str, R] = {}
     pending: dict[str, list[Ask]] = {}
     for name, reading in readings.items():
-        _advance(name, reading, None, pending, results, problems)
+        _advance(name, reading, None, pending, results, problems, identity)
     first = True
     while pending or first:
         asks = [ask for batch in pending.values() for ask in batch]
         replies = iter(await _send(asks, wire, identity, on_progress))
         first, waiting, pending = False, pending, {}
         for name, batch in waiting.items():
-            _advance(name, readings[name], [next(replies) for _ in batch], pending, results, problems)
+            _advance(
+                name, readings[name], [next(replies) for _ in batch], pending, results, problems, identity
+            )
     return results
 
 
@@ -99,6 +102,7 @@ def _advance(
     pending: dict[str, list[Ask]],
     results: dict[str, R],
     problems: list[Problem] | None,
+    identity: Identity,
 ) -> None:
     """Let one kind go on until it asks for more or is done."""
     try:
@@ -110,8 +114,10 @@ def _advance(
             raise ServiceError(str(error)) from None
         problems.extend(error.problems)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
+        about = listed(str(address) for address in identity.names.values() if address.kind == name)
+        what = f"{type(error).__name__} at {error}"
         raise ServiceError(
-            f"the service's answer about {name}s has an unexpected shape: {type(error).__name__} at {error}",
+            f"{about}the service's answer about {name}s has an unexpected shape: {what}",
             "shape",
             "nothing was concluded from it",
         ) from error

@@ -76,10 +76,11 @@ async def look(state: State, kinds: Mapping[str, Kind], wire: Reader) -> dict[st
     every = [*state.pending, *state.markers]
     since = _windows(i for i in every if i in state.markers or not kinds[i.address.kind].looks_first)
     seen: dict[str, dict[str, Sighting]] = {name: {} for name in since}
+    names = {entry.id: address for address, entry in state.resources.items() if entry.id}
     for _ in range(2 if pending else 1):
         readings = {name: kinds[name].search(then, name in pending) for name, then in since.items()}
         if readings:
-            results, _ = await gather(readings, wire, organization=state.organization)
+            results, _ = await gather(readings, wire, organization=state.organization, names=names)
             for name, sightings in results.items():
                 seen[name].update((sighting.id, sighting) for sighting in sightings)
     return {name: list(found.values()) for name, found in seen.items()}
