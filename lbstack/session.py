@@ -236,8 +236,7 @@ async def make_plan(
     imported = {address for address, _ in imports}
     known = replace(state, resources={a: e for a, e in state.resources.items() if a not in imported})
     snapshot = await read_workspace(settings, graph, state, wire, progress)
-    state = replace(state, organization=state.organization or snapshot.organization, actor=snapshot.user)
-    state = replace(state, permissions=snapshot.permissions or state.permissions)
+    state, known = _by_whom(state, snapshot), _by_whom(known, snapshot)
     made = plan(
         graph,
         state,
@@ -252,8 +251,17 @@ async def make_plan(
     if refuse and made.problems:
         raise ConfigError(list(made.problems))
     made = _guarded(made, settings, graph, state, snapshot)
-    known = replace(known, organization=state.organization, actor=state.actor, permissions=state.permissions)
     return with_lost(made, verdict), bound(known, made.imports)
+
+
+def _by_whom(state: State, snapshot: Snapshot) -> State:
+    """The state with who has read the workspace, and what they may do there."""
+    return replace(
+        state,
+        organization=state.organization or snapshot.organization,
+        actor=snapshot.user,
+        permissions=snapshot.permissions or state.permissions,
+    )
 
 
 def _guarded(made: Plan, settings: Settings, graph: Graph, state: State, snapshot: Snapshot) -> Plan:
