@@ -17,9 +17,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lbstack.asking import Reader
 from lbstack.graph import Graph
 from lbstack.kinds.contract import Fields, Kind, Sighting
-from lbstack.live import Reader, gather
+from lbstack.live import gather
 from lbstack.stack.model import Resource
 from lbstack.values import Address, Ref, Template
 
