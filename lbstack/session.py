@@ -245,13 +245,12 @@ async def make_plan(
         destroy=settings.destroy,
         targets=settings.targets,
         recreate=settings.allowed.recreate,
-        moves=moves,
-        imports=imports,
-    )
+        moves=moves, imports=imports,
+    )  # fmt: skip
     if refuse and made.problems:
         raise ConfigError(list(made.problems))
-    made = _guarded(made, settings, graph, state, snapshot)
-    return with_lost(made, verdict), bound(known, made.imports)
+    guarded = _guarded(made, settings, graph, state, snapshot)
+    return with_lost(guarded, verdict), bound(known, made.imports)
 
 
 def _by_whom(state: State, snapshot: Snapshot) -> State:
