@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lbstack.cli import options
+from lbstack.cli.state_anew import new, rebuild
 from lbstack.cli.state_whole import pull, push, restore
 from lbstack.errors import ConfigError, Exit, UsageError
 from lbstack.session import Settings, dumps, load_graph, open_store
@@ -107,7 +108,7 @@ def mv(settings: Settings, address: str, to: str) -> int:
     return Exit.OK
 
 
-for whole in (pull, push, restore):
+for whole in (pull, push, restore, rebuild, new):
     command.add_command(whole)
 
 

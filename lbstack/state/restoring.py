@@ -15,11 +15,12 @@ this one out.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lbstack.errors import ConfigError, StateError
-from lbstack.state.files import read_own, write_whole
+from lbstack.state.files import read_own, remove, write_whole
 from lbstack.state.fold import fold
 from lbstack.state.journal import Record, read_first_format, read_journal
 from lbstack.state.kept import Kept
@@ -209,6 +210,20 @@ def push(store: Store, raw: bytes, where: str, force: bool = False) -> State:
     store.keep_key(pushed)
     store.save(pushed)
     return pushed
+
+
+def rebuilt(store: Store, state: State) -> State:
+    """Make a state that was bound anew the state here; what was here and is damaged is kept for a look. To
+    be called with the lock held."""
+    if _intact(store) is None:
+        for path in (store.path, *store.journals):
+            _put_aside(store, path)
+        remove(store.path)
+    state = replace(state, key=store.key() or secrets.token_bytes(32))
+    state = replace(state, serial=max([0, *(each.serial for each in store.kept())]) + 1)
+    store.keep_key(state)
+    store.save(state)
+    return state
 
 
 def _require_successor(pushed: State, current: State, where: str) -> None:

@@ -1,0 +1,111 @@
+"""``lbstack state rebuild|new``: a state that was lost is made again, or another one is begun."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lbstack.cli import options
+from lbstack.errors import ConfigError, Exit, StateError
+from lbstack.session import Settings, load_graph, open_store
+
+if TYPE_CHECKING:
+    from lbstack.graph import Graph
+    from lbstack.rebuild import Binding
+    from lbstack.state.model import State
+
+
+@click.command("rebuild")
+@options.stack_argument
+@options.variables
+@options.place
+@options.lock_timeout
+@options.with_settings
+def rebuild(settings: Settings) -> int:
+    """Bind what the stack names to what is in Labelbox, where the state was lost. Changes nothing there.
+
+    By ownership tag first, then by natural key when exactly one object fits; others are listed, never
+    guessed. Exit 1 when some are left to be told apart.
+    """
+    from lbstack.state.restoring import rebuilt
+
+    graph = load_graph(settings)
+    store = open_store(settings, graph.stack.name)
+    with store.locked(settings.lock_timeout):
+        _require_lost(store)
+        bindings, organization = asyncio.run(_look(settings, graph))
+        state = _state(graph, settings, bindings, organization)
+        for line in _lines(bindings):
+            click.echo(line)
+        kept = rebuilt(store, state)
+    found = len(kept.resources)
+    click.echo(f"The state has {found} of {len(bindings)} resources now. See what differs: lbstack plan")
+    return Exit.ERROR if any(binding.candidates for binding in bindings) else Exit.OK
+
+
+@click.command("new")
+@options.stack_argument
+@options.place
+@options.lock_timeout
+@options.with_settings
+def new(settings: Settings) -> int:
+    """Begin an empty state for another copy of a stack whose objects exist in the workspace."""
+    store = open_store(settings, load_graph(settings, require_values=False).stack.name)
+    with store.locked(settings.lock_timeout):
+        state = store.load()
+        if state.lineage:
+            raise ConfigError("there is a state already", "name another with --state")
+        store.start(state)
+    click.echo("An empty state was begun.")
+    return Exit.OK
+
+
+def _require_lost(store: Any) -> None:
+    """Refuse to rebuild what is intact: what it knows is more than what can be found out."""
+    try:
+        state = store.load()
+    except StateError:
+        return
+    if state.resources:
+        raise ConfigError(
+            f"the state is intact and has {len(state.resources)} resources", "there is nothing to rebuild"
+        )
+
+
+async def _look(settings: Settings, graph: Graph) -> tuple[Sequence[Binding], str]:
+    from lbstack.connect import open_wire
+    from lbstack.kinds import KINDS
+    from lbstack.rebuild import bind, sightings
+
+    async with open_wire(settings) as wire:
+        names = dict.fromkeys(address.kind for address in graph.order)
+        seen, organization = await sightings(names, KINDS, wire)
+    return bind(graph, KINDS, seen), organization
+
+
+def _state(graph: Graph, settings: Settings, bindings: Sequence[Binding], organization: str) -> State:
+    from lbstack.state.model import Entry, State
+
+    resources = {binding.address: Entry(binding.id) for binding in bindings if binding.id}
+    lineage = str(uuid.uuid4())
+    return State(graph.stack.name, lineage, settings.where, organization, resources=resources)
+
+
+def _lines(bindings: Sequence[Binding]) -> Iterator[str]:
+    """What became of each address."""
+    from lbstack.render.words import safe
+
+    for binding in bindings:
+        name = safe(str(binding.address))
+        if binding.id:
+            yield f"{name}: {safe(binding.id)}, by {binding.by}"
+        elif binding.candidates:
+            yield f"{name}: not bound, for these fit; bring the right one in with imports:"
+            for one in binding.candidates:
+                yield f"    {safe(one.id)}  {safe(one.name)}"
+        else:
+            yield f"{name}: nothing was found; the next apply would make it"

@@ -1,0 +1,97 @@
+"""A state that is gone: nothing is made twice, and what is there is bound again."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.conftest import Cli, graphql
+
+STACK = """\
+stack: signs
+datasets:
+  street: {name: Street signs, description: Photos}
+  shop: {name: Shop signs}
+ontologies:
+  kinds: {name: Kinds, media_type: IMAGE, tools: [{tool: polygon, name: Sign}]}
+projects:
+  look: {name: Look, media_type: IMAGE, ontology: kinds, datasets: [street]}
+webhooks:
+  told:
+    project: look
+    url: https://relay.example.com/told
+    topics: [LABEL_CREATED]
+    secret: a-secret-of-sixteen
+"""
+PLACE = ("--state", "st.json")
+COUNT = "query { datasets(where: {deleted: false}, first: 100) { id } }"
+
+
+def lose(cli: Cli) -> None:
+    for path in cli.folder.glob("st.json*"):
+        if path.is_dir():
+            for inner in path.iterdir():
+                inner.unlink()
+            path.rmdir()
+        else:
+            path.unlink()
+
+
+def test_a_lost_state_is_noticed_rebuilt_and_then_nothing_differs(served: Cli) -> None:
+    served.write(STACK)
+    assert served("apply", "--auto-approve", *PLACE).returncode == 0
+    before = json.loads((served.folder / "st.json").read_text())["resources"]
+    lose(served)
+    refused = served("apply", "--auto-approve", *PLACE)
+    assert refused.returncode == 7, refused.stdout + refused.stderr
+    assert "lbstack state rebuild" in refused.stderr
+    assert len(graphql(served, COUNT)["datasets"]) == 2
+    done = served("state", "rebuild", *PLACE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "dataset.street: " in done.stdout and "by its ownership tag" in done.stdout
+    after = json.loads((served.folder / "st.json").read_text())["resources"]
+    assert {key: entry["id"] for key, entry in after.items()} == {k: e["id"] for k, e in before.items()}
+    assert served("plan", "--detailed-exitcode", *PLACE).returncode == 0
+
+
+def test_what_cannot_be_told_apart_is_listed_and_never_guessed(served: Cli) -> None:
+    served.write(STACK)
+    assert served("apply", "--auto-approve", *PLACE).returncode == 0
+    twin = json.loads((served.folder / "st.json").read_text())["resources"]["ontology.kinds"]["id"]
+    graphql(
+        served,
+        """mutation { upsertOntology(data: {name: "Kinds", mediaType: IMAGE,
+        normalized: "{\\"tools\\": [], \\"classifications\\": []}"}) { id } }""",
+    )
+    lose(served)
+    done = served("state", "rebuild", *PLACE)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "ontology.kinds: not bound, for these fit" in done.stdout
+    assert twin in done.stdout
+    assert "ontology.kinds" not in json.loads((served.folder / "st.json").read_text())["resources"]
+
+
+def test_a_damaged_state_is_rebuilt_and_kept_aside(served: Cli) -> None:
+    served.write(STACK)
+    assert served("apply", "--auto-approve", *PLACE).returncode == 0
+    lose(served)
+    (served.folder / "st.json").write_text("half a st")
+    assert served("state", "rebuild", *PLACE).returncode == 0
+    assert (served.folder / "st.json.damaged").read_text() == "half a st"
+    assert served("plan", "--detailed-exitcode", *PLACE).returncode == 0
+
+
+def test_an_intact_state_is_not_rebuilt(served: Cli) -> None:
+    served.write(STACK)
+    assert served("apply", "--auto-approve", *PLACE).returncode == 0
+    done = served("state", "rebuild", *PLACE)
+    assert done.returncode == 1
+    assert "intact" in done.stderr
+
+
+def test_another_copy_of_a_stack_begins_a_state_of_its_own(served: Cli) -> None:
+    served.write(STACK)
+    assert served("apply", "--auto-approve", *PLACE).returncode == 0
+    other = ("--state", "other.json")
+    assert served("plan", *other).returncode == 7
+    assert served("state", "new", *other).returncode == 0
+    assert "5 to add" in served("plan", *other).stdout
