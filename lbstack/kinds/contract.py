@@ -91,6 +91,11 @@ class Sighting:
     creator: str = ""
     owner: str | None = None
 
+    def __post_init__(self) -> None:
+        for told in (self.id, self.name, self.creator):
+            if not isinstance(told, str):
+                raise ValueError(f"{told!r} instead of a text")
+
 
 Search = Generator[list[Ask], list[Reply], list[Sighting]]
 """A kind's search for what creates may have made: asks and replies as in a `Reading`."""
