@@ -174,6 +174,25 @@ def _require_grown(snapshot: Snapshot, state: State, settle: float, now: float |
             )
 
 
+async def require_unmoved(plan: Plan, state: State, wire: ApiWire, cure: str) -> None:
+    """Read once more what a plan was made from, and refuse it when anything is otherwise by now. `state` has
+    the plan's moves made, and its imports bound."""
+    from lbstack.kinds import KINDS
+    from lbstack.kinds.contract import Tracked
+    from lbstack.live import read
+    from lbstack.plan.fingerprints import moved
+
+    tracked: dict[str, list[Tracked]] = {}
+    for address in plan.seen:
+        if entry := state.resources.get(address):
+            item = Tracked(address, entry.id, None, dict(entry.memory), dict(entry.attributes))
+            tracked.setdefault(address.kind, []).append(item)
+    snapshot = await read(tracked, KINDS, wire, organization=plan.pins.organization)
+    problems = [*snapshot.problems, *moved(plan, snapshot, KINDS, cure)]
+    if problems:
+        raise StateError(problems)
+
+
 def _require_known_kinds(tracked: Mapping[str, Any]) -> None:
     from lbstack.kinds import KINDS
 
@@ -218,6 +237,7 @@ async def make_plan(
     became of creates without an answer is waited for with `patience`; without, a look must do.
     """
     from lbstack.kinds import KINDS
+    from lbstack.plan import guards
     from lbstack.plan.bindings import imports_of, moves_of
     from lbstack.plan.notes import with_lost
     from lbstack.plan.planner import plan
@@ -228,8 +248,7 @@ async def make_plan(
     # What was never managed is not brought in to be destroyed.
     imports = () if settings.destroy else imports_of(graph, state)
     state = bound(state, imports)
-    # Before anything is sent: a wrong word is no reason to ask the service.
-    _require_named(settings, graph, state)
+    _require_named(settings, graph, state)  # a wrong word is no reason to ask the service
     if not state.lineage:
         await require_unclaimed(graph, wire)
     state, verdict = await find_lost(settings, state, wire, patience, on_wait, refuse=refuse)
@@ -237,20 +256,17 @@ async def make_plan(
     known = replace(state, resources={a: e for a, e in state.resources.items() if a not in imported})
     snapshot = await read_workspace(settings, graph, state, wire, progress)
     state, known = _by_whom(state, snapshot), _by_whom(known, snapshot)
-    made = plan(
-        graph,
-        state,
-        snapshot,
-        KINDS,
-        destroy=settings.destroy,
-        targets=settings.targets,
-        recreate=settings.allowed.recreate,
-        moves=moves, imports=imports,
-    )  # fmt: skip
+    said: dict[str, Any] = {
+        "destroy": settings.destroy,
+        "targets": settings.targets,
+        "recreate": settings.allowed.recreate,
+    }
+    made = plan(graph, state, snapshot, KINDS, moves=moves, imports=imports, **said)
     if refuse and made.problems:
         raise ConfigError(list(made.problems))
-    guarded = _guarded(made, settings, graph, state, snapshot)
-    return with_lost(guarded, verdict), bound(known, made.imports)
+    reasons = guards.refusals(made, graph.stack, state, snapshot, KINDS, settings.allowed)
+    made = replace(made, allowed=settings.allowed, refusals=reasons)
+    return with_lost(made, verdict), bound(known, made.imports)
 
 
 def _by_whom(state: State, snapshot: Snapshot) -> State:
@@ -261,15 +277,6 @@ def _by_whom(state: State, snapshot: Snapshot) -> State:
         actor=snapshot.user,
         permissions=snapshot.permissions or state.permissions,
     )
-
-
-def _guarded(made: Plan, settings: Settings, graph: Graph, state: State, snapshot: Snapshot) -> Plan:
-    """A plan with what guards say of it."""
-    from lbstack.kinds import KINDS
-    from lbstack.plan import guards
-
-    reasons = guards.refusals(made, graph.stack, state, snapshot, KINDS, settings.allowed)
-    return replace(made, allowed=settings.allowed, refusals=reasons)
 
 
 def _require_named(settings: Settings, graph: Graph, state: State) -> None:

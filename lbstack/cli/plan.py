@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shlex
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from lbstack.session import Settings, dumps, load_graph, make_plan, open_store
 if TYPE_CHECKING:
     from lbstack.plan.changes import Plan
     from lbstack.state.model import State
+    from lbstack.state.store import Store
 
 
 UNDER_WAY = "Note: an apply of this stack is under way; this plan is about what it has done so far."
@@ -44,13 +47,10 @@ def command(
     detailed_exitcode: bool,
 ) -> int:
     """Show what apply would do. Changes nothing."""
-    from lbstack.plan.saved import require_place, write_plan
     from lbstack.render.progress import refresh_bar
 
     settings = replace(settings, destroy=destroy)
-    if out:
-        _require_free(out)
-        require_place(out)
+    files = _files(settings, out) if out else ""
     graph = load_graph(settings, require_values=not destroy)
     options.warn(graph.warnings)
     store = open_store(settings, graph.stack.name)
@@ -77,12 +77,33 @@ def command(
     judged = ("--detailed-exitcode",) if detailed_exitcode else ()
     require_allowed(plan, Again(settings, verb="plan", words=(*judged, *saving)))
     if out:
-        started = store.start(state)
-        pins = replace(plan.pins, lineage=started.lineage)
-        write_plan(out, replace(plan, pins=pins), started)
-        command = shlex.join(["lbstack", "apply", str(out), *place(settings)])
-        click.echo(f"Saved the plan to {out}; carry it out with: {command}", err=True)
+        _save(settings, out, replace(plan, pins=replace(plan.pins, files=files)), state, store)
     return Exit.CHANGES if detailed_exitcode and not plan.empty else Exit.OK
+
+
+def _save(settings: Settings, out: Path, plan: Plan, state: State, store: Store) -> None:
+    """Save a plan for one apply, of the stack where it lies now."""
+    from lbstack.plan.saved import write_plan
+
+    state = store.start(state)
+    path = str(settings.path.resolve())
+    pins = replace(plan.pins, lineage=state.lineage, path=path, nonce=secrets.token_hex(16))
+    write_plan(out, replace(plan, pins=pins), state)
+    command = shlex.join(["lbstack", "apply", str(out), *place(settings)])
+    click.echo(f"Saved the plan to {out}; carry it out with: {command}", err=True)
+
+
+def _files(settings: Settings, out: Path) -> str:
+    """The digest of the stack's files as they are before they are read, once it is sure that there is room
+    for a plan."""
+    from lbstack.plan.saved import require_place
+    from lbstack.stack.files import digest_of_files
+
+    _require_free(out)
+    require_place(out)
+    with suppress(OSError, UsageError):  # what cannot be read is told by who reads it
+        return digest_of_files(settings.path)
+    return ""
 
 
 def _require_free(out: Path) -> None:

@@ -34,6 +34,7 @@ from lbstack.session import (
     make_plan,
     open_store,
     require_kinds,
+    require_unmoved,
 )
 from lbstack.stack.files import SUFFIXES
 from lbstack.state.model import State, bound, renamed
@@ -74,6 +75,8 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
                 if not (plan.empty or auto_approve or yes(plan)):
                     click.echo("Apply cancelled. Nothing was changed.", err=True)
                     return Exit.ERROR
+                if not (plan.empty or auto_approve):  # while it was asked, others went on
+                    await require_unmoved(plan, pinned, wire, "run this again, and look at the new plan")
                 return await execute(settings, plan, pinned, store, wire, teller)
 
         return asyncio.run(work())
@@ -96,6 +99,7 @@ def _run_saved(settings: Settings, teller: Teller) -> int:
     document = saved.read_plan(settings.path)
     require_kinds(document.plan)
     saved.require_endpoint(document, settings.where)
+    saved.require_same_stack(document)
     store = open_store(settings, document.plan.stack)
     with store.locked(settings.lock_timeout):
         state = store.load()
@@ -109,8 +113,9 @@ def _run_saved(settings: Settings, teller: Teller) -> int:
                     settings, renamed(state, plan.moves), wire, patience, teller.waits
                 )
                 saved.require_same_found(document, verdict)
-                teller.plan(plan)
                 pinned = bound(found, plan.imports)
+                await require_unmoved(plan, pinned, wire, saved.AGAIN)
+                teller.plan(plan)
                 return await execute(settings, plan, pinned, store, wire, teller)
 
         return asyncio.run(work())
@@ -121,9 +126,13 @@ async def execute(
 ) -> int:
     """Carry the plan out with its journal open, then fold the journal into the state."""
     intents = announced(plan)
-    state, journal = store.begin(
-        replace(state, organization=plan.pins.organization or state.organization), intents
+    nonce = plan.pins.nonce
+    state = replace(
+        state,
+        organization=plan.pins.organization or state.organization,
+        spent=(*state.spent, *([nonce] if nonce else [])),
     )
+    state, journal = store.begin(state, intents, nonce)
     stop = _Stop()
     try:
         with stop.listening():

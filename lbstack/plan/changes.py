@@ -139,13 +139,20 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """What a plan was made against; a saved plan is carried out only against the same."""
+    """What a plan was made against; a saved plan is carried out only against the same, and once.
+
+    `digest` tells what the stack says, `files` is of its files at `path`, byte by byte; `nonce` is of this
+    one saved plan.
+    """
 
     organization: str
     endpoint: str
     lineage: str
     serial: int
     digest: str = ""
+    path: str = ""
+    files: str = ""
+    nonce: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +162,7 @@ class Plan:
     addresses, for readers.
 
     `waiting` is who will follow when what an address awaits is there. With `problems` or `refusals` it is
-    refused: it tells what is, and cannot be carried out.
+    refused: it tells what is, and cannot be carried out. `seen` are the fingerprints of what was read.
     """
 
     stack: str
@@ -175,6 +182,7 @@ class Plan:
     waiting: Mapping[Address, tuple[Address, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     allowed: Allowed = NOTHING
+    seen: Mapping[Address, str] = field(default_factory=dict)
     refusals: tuple[Refusal, ...] = ()
 
     @property

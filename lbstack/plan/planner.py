@@ -18,6 +18,7 @@ from lbstack.kinds.fields import RefTo
 from lbstack.live import Snapshot
 from lbstack.plan.changes import ABSENT, Action, Change, Deposed, FieldChange, OutputChange, Pins, Plan
 from lbstack.plan.diff import differences
+from lbstack.plan.fingerprints import seen_in
 from lbstack.plan.notes import awaited
 from lbstack.plan.remembered import CHANGED, GONE, comparable, drift, shaped, unfinished
 from lbstack.plan.targets import limited
@@ -63,6 +64,7 @@ def plan(
         waiting={awaited: tuple(waiters) for awaited, waiters in making.waiting.items()},
         problems=tuple(making.problems),
         names=state.addresses(),
+        seen=seen_in(snapshot, kinds),
         moves=moves,
         imports=imports,
         output_wants=wants,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from lbstack.errors import ConfigError, StateError
+from lbstack.errors import ConfigError, StateError, UsageError
 from lbstack.plan.changes import (
     ABSENT,
     Absent,
@@ -27,11 +27,12 @@ from lbstack.plan.changes import (
 )
 from lbstack.plan.soundness import fitting, require_sound
 from lbstack.recover import Orphan, Verdict
+from lbstack.stack.files import digest_of_files
 from lbstack.state.files import write_whole
 from lbstack.state.model import State
 from lbstack.values import Address, Allowed, Digest, Ref, Secret, Source, Template, Unknown
 
-FORMAT = 2
+FORMAT = 3
 MAGIC = '{"lbstack_plan":'
 AGAIN = "plan again, and apply that"
 
@@ -70,20 +71,24 @@ def require_place(path: Path) -> None:
 def write_plan(path: Path, plan: Plan, state: State) -> None:
     """Save a plan for a later apply, readable by its owner only."""
     require_place(path)
-    body = json.dumps(_encode(_with_digests(plan, state)), separators=(",", ":"))
+    write_whole(path, _sealed(json.dumps(_encode(_with_digests(plan, state)), separators=(",", ":"))))
+
+
+def _sealed(body: str) -> bytes:
+    """A plan file: its format, its checksum, the plan."""
     checksum = hashlib.sha256(body.encode()).hexdigest()
-    write_whole(path, f'{MAGIC}{FORMAT},"sha256":"{checksum}","plan":{body}}}\n'.encode())
+    return f'{MAGIC}{FORMAT},"sha256":"{checksum}","plan":{body}}}\n'.encode()
 
 
 def read_plan(path: Path) -> Saved:
     """A saved plan. Anything that is not exactly what was written is refused."""
     try:
-        text = path.read_text()
-        document = json.loads(text)
+        raw = path.read_bytes()
+        document = json.loads(raw)
         if document["lbstack_plan"] != FORMAT:
             raise StateError(f"{path} has plan format {document['lbstack_plan']!r}, not {FORMAT}", AGAIN)
-        body = json.dumps(document["plan"], separators=(",", ":"))
-        if hashlib.sha256(body.encode()).hexdigest() != document["sha256"]:
+        # Byte by byte: what means the same and is spelled otherwise was not written here either.
+        if raw != _sealed(json.dumps(document["plan"], separators=(",", ":"))):
             raise StateError(f"{path} is not as it was saved", AGAIN)
         plan = _decode(document["plan"])
         if not isinstance(plan, Plan):
@@ -112,6 +117,19 @@ def require_same_found(saved: Saved, verdict: Verdict) -> None:
         raise StateError(f"{saved.path} is stale: what an earlier apply had made is only known now", AGAIN)
 
 
+def require_same_stack(saved: Saved) -> None:
+    """Refuse a plan whose stack is there, and says something else by now."""
+    pins = saved.plan.pins
+    path = Path(pins.path)
+    if pins.path and path.exists():
+        try:
+            same = digest_of_files(path) == pins.files
+        except (OSError, UsageError):
+            same = False
+        if not same:
+            raise StateError(f"{path} was edited since {saved.path} was made of it", AGAIN)
+
+
 def bind(saved: Saved, state: State, endpoint: str, environ: Mapping[str, str]) -> Plan:
     """The plan, ready to be carried out against this state; refused when anything has moved."""
     pins = saved.plan.pins
@@ -121,6 +139,8 @@ def bind(saved: Saved, state: State, endpoint: str, environ: Mapping[str, str]) 
             f"{saved.path} was made with another state than this",
             "give the --state that it was planned with, or plan again",
         )
+    if pins.nonce in state.spent:
+        raise StateError(f"{saved.path} has been carried out already", AGAIN)
     if pins.serial != state.serial:
         raise StateError(f"{saved.path} is stale: the state has moved on since it was made", AGAIN)
     if state.organization and pins.organization != state.organization:

@@ -7,6 +7,7 @@ the kernel (``/proc/self/environ`` is a regular file).
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from contextlib import suppress
@@ -50,6 +51,16 @@ def _confine(file: Path, folder: Path) -> None:
                 f"{file} is a link to a file outside of {folder}",
                 "put the file itself into the stack's folder",
             )
+
+
+def digest_of_files(path: Path) -> str:
+    """One number (SHA-256, hex) for the files of a stack, by their names and bytes."""
+    whole = hashlib.sha256()
+    for file in stack_files(path):
+        data = _read_regular(file, FILE_BYTES) or b""
+        whole.update(f"{file.name}\0{len(data)}\0".encode())
+        whole.update(data)
+    return whole.hexdigest()
 
 
 def read_text(path: Path, problems: Problems, limit: int = FILE_BYTES) -> str | None:
