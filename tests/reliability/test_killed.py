@@ -37,7 +37,7 @@ def test_a_kill_at_any_call_is_mended_by_one_apply(stages: Stages, name: str, re
     bench, stage = stages.bench, stages[name]
     every = _calls(bench, stage)
     assert len(every) > 60
-    chosen = spread(every, size(24, len(every)))
+    chosen = spread(every, size(20, len(every)))
     killed, wrong = 0, []
     for point in chosen:
         bench.back(stage.start)
@@ -81,7 +81,7 @@ def test_a_kill_while_it_recovers_is_mended_by_two_applies(
 ) -> None:
     bench = stages.bench
     every = {name: _calls(bench, stages[name]) for name in NAMES}
-    killed, wrong, chosen = 0, [], seeds(size(20, 2000))
+    killed, wrong, chosen = 0, [], seeds(size(16, 2000))
     for seed in chosen:
         dice = random.Random(seed)
         name = dice.choice(list(every))

@@ -43,7 +43,7 @@ def completions(child: Child) -> int:
 def test_a_signal_at_any_request_stops_in_order(
     stages: Stages, report: Report, seeds: Callable[[int], list[int]]
 ) -> None:
-    bench, wrong, stopped, chosen = stages.bench, [], 0, seeds(size(24, 200))
+    bench, wrong, stopped, chosen = stages.bench, [], 0, seeds(size(18, 200))
     for seed in chosen:
         dice = random.Random(seed)
         name, number = dice.choice(NAMES), SIGNALS[seed % 3]
