@@ -17,6 +17,7 @@ import pytest
 
 import lbstack.api.outcomes as outcomes
 import lbstack.apply as applying
+import lbstack.asking as asking
 import lbstack.carry as carry
 import lbstack.live as live
 import lbstack.recover as recovering
@@ -265,7 +266,7 @@ def nothing_remembered(patch: pytest.MonkeyPatch) -> None:
 
 
 def null_is_absent(patch: pytest.MonkeyPatch) -> None:
-    judged = live._reply
+    judged = asking._reply
 
     def reply(*args: Any) -> Reply:
         try:
@@ -273,7 +274,7 @@ def null_is_absent(patch: pytest.MonkeyPatch) -> None:
         except ServiceError:
             return Reply(gone=True)
 
-    patch.setattr(live, "_reply", reply)
+    patch.setattr(asking, "_reply", reply)
 
 
 def no_canary(patch: pytest.MonkeyPatch) -> None:
