@@ -83,7 +83,7 @@ def test_a_plan_is_carried_out_once(bench: Bench, report: Report) -> None:
 
 
 def test_a_first_plan_is_carried_out_once(bench: Bench, report: Report) -> None:
-    bench.write(FIRST)
+    bench.write("stack: newcomer\ndatasets: {first: {name: First}}\n")
     place = ("--state", "fresh.json")
     bench.done("plan", "stack.yaml", "--out", "first.json", *place)
     bench.done("apply", "first.json", *place)
