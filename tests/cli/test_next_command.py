@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from dataclasses import replace
 
+from lbstack.state.snapshot import decode, encode
 from tests.cli.conftest import Cli
 from tests.cli.proxy import losing
 
@@ -56,10 +58,11 @@ def test_a_secret_is_named_and_not_shown(cli: Cli) -> None:
 def test_destroy_says_destroy_again(served: Cli) -> None:
     assert served("apply", "--auto-approve").returncode == 0
     with losing(served.env["LABELBOX_ENDPOINT"], "mutation DeleteDataset", "a 502") as endpoint:
-        state = next((served.folder / ".lbstack").glob("*.json"))
-        state.write_text(state.read_text().replace(served.env["LABELBOX_ENDPOINT"], endpoint))
+        before = decode(next((served.folder / ".lbstack").glob("*.json")).read_bytes(), b"", "", "")
+        state = served.folder / "there.json"
+        state.write_bytes(encode(replace(before.state, endpoint=endpoint), before.generation, "")[0])
         place = ("--state", str(state), "--endpoint", endpoint)
-        done = served("destroy", "--auto-approve", *place)
+        done = served("destroy", "--auto-approve", "--no-wait", *place)
         assert done.returncode == 4
         again = shlex.split(done.stdout.splitlines()[-1])
         assert again[:2] == ["lbstack", "destroy"]
