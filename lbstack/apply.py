@@ -24,6 +24,7 @@ from lbstack.plan.changes import Action, Plan
 from lbstack.plan.notes import awaited
 from lbstack.plan.schedule import Step, schedule
 from lbstack.recover import Orphan, Patience
+from lbstack.state.cell import Trouble
 from lbstack.state.fold import outputs_record, result_record
 from lbstack.state.intents import Ledger
 from lbstack.state.model import Entry, State, same
@@ -50,7 +51,7 @@ class Outcome:
     imported: int = 0
     exit: Exit = Exit.OK
     stopped: bool = False
-    halted: OSError | StateError | None = None
+    halted: OSError | StackError | None = None
     begun: int = 0
     orphans: tuple[Orphan, ...] = ()
     notes: tuple[str, ...] = ()
@@ -214,7 +215,7 @@ class _Run:
         # A write fails before a step sends anything, or when what it made is known.
         unknown = work is not None and work.id is None and not isinstance(error, StackError)
         unknown = unknown or isinstance(error, OutcomeUnknown)
-        self.barred = self.barred or isinstance(error, AuthError)
+        self.barred = self.barred or isinstance(error, (AuthError, Trouble))
         if isinstance(error, StateError):
             self.outcome.halted = self.outcome.halted or error
         try:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:  # the edges are slow to import, and each command needs only s
     from lbstack.plan.changes import Plan
     from lbstack.recover import Patience, Verdict
     from lbstack.state.model import State
+    from lbstack.state.remote import RemoteStore
     from lbstack.state.store import Store
+
+    AnyStore = Store | RemoteStore
 
 DEFAULT_ENDPOINT = "https://api.labelbox.com/graphql"
 SANDBOX = "sandbox"
@@ -87,6 +90,14 @@ class Settings:
         return self.settle_for if self.settle_for is not None else 5.0 if self.sandbox else 75.0
 
     @property
+    def place(self) -> list[str]:
+        """The options that say which workspace and which state, as they were given."""
+        words = ["--sandbox"] if self.sandbox else []
+        words += ["--endpoint", self.endpoint] if self.endpoint else []
+        words += ["--state", self.state] if self.state else []
+        return words + (["--allow-nfs"] if self.allow_nfs else [])
+
+    @property
     def state_path(self) -> str | None:
         """The state file that was named, if one was."""
         return self.state or self.environ.get("LBSTACK_STATE") or None
@@ -120,15 +131,21 @@ def load_graph(settings: Settings, *, require_values: bool = True) -> Graph:
     return build(stack, problems=problems)
 
 
-def open_store(settings: Settings, stack: str) -> Store:
+def open_store(settings: Settings, stack: str) -> AnyStore:
     """Where the stack's state lies."""
     from lbstack.state.places import default_path, second_place
     from lbstack.state.store import Store
 
     named = settings.state_path
+    default = default_path(Path(HOME), stack, settings.where)
     if named and "://" in named:
-        raise UsageError(f"--state {named}: only files are supported", "name a path")
-    path = Path(named) if named else default_path(Path(HOME), stack, settings.where)
+        from lbstack.state.remote import RemoteStore
+        from lbstack.state.remote_open import open_cell, whoami
+
+        cell = open_cell(named.rstrip("/"), settings.environ)
+        words = [*([str(settings.path)] if settings.path != Path() else []), *settings.place]
+        return RemoteStore(cell, stack, settings.where, default, whoami(settings.environ), words)
+    path = Path(named) if named else default
     second = second_place(path, settings.environ)
     return Store(path, stack, settings.where, second=second, network=settings.allow_nfs)
 

@@ -105,11 +105,4 @@ def gc(settings: Settings) -> str:
 
 def place(settings: Settings) -> Iterator[str]:
     """The options that say which workspace and which state, as they were given."""
-    if settings.sandbox:
-        yield "--sandbox"
-    if settings.endpoint:
-        yield from ("--endpoint", settings.endpoint)
-    if settings.state:
-        yield from ("--state", settings.state)
-    if settings.allow_nfs:
-        yield "--allow-nfs"
+    yield from settings.place

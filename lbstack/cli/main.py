@@ -30,6 +30,7 @@ COMMANDS = {
     "output": "Print outputs",
     "graph": "Print the dependency graph",
     "state": "Look into the state, and mend it",
+    "force-unlock": "Free a remote state of a run that is dead",
     "schema": "Print the JSON Schema of stack files",
     "sandbox": "A local Labelbox to try things on",
 }
@@ -44,7 +45,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"lbstack.cli.{name}")
+        module = importlib.import_module(f"lbstack.cli.{name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

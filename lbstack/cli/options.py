@@ -46,7 +46,7 @@ def place(command: Command) -> Command:
             "--sandbox", is_flag=True, help="Use the Labelbox embedded in lbstack; no account needed."
         ),
         click.option("--endpoint", metavar="URL", help="The GraphQL endpoint (LABELBOX_ENDPOINT)."),
-        click.option("--state", metavar="PATH", help="The state file (LBSTACK_STATE)."),
+        click.option("--state", metavar="PATH", help="The state: a file, or an address (LBSTACK_STATE)."),
         click.option("--allow-nfs", is_flag=True, help="Let the state lie on a network's file system."),
     ):
         command = option(command)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +19,7 @@ from lbstack.cli.again import Again, require_allowed
 from lbstack.cli.options import warn
 from lbstack.cli.telling import Teller
 from lbstack.connect import open_wire
-from lbstack.errors import ConfigError, Exit, Problem, StateError, UsageError
+from lbstack.errors import ConfigError, Exit, LockedError, Problem, StackError, StateError, UsageError
 from lbstack.graph import Graph
 from lbstack.kinds import KINDS
 from lbstack.plan import saved
@@ -38,8 +39,10 @@ from lbstack.session import (
 )
 from lbstack.stack.files import SUFFIXES
 from lbstack.state.model import State, bound, renamed
-from lbstack.state.store import Store
 from lbstack.values import NOTHING
+
+if TYPE_CHECKING:
+    from lbstack.session import AnyStore
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -54,13 +57,31 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
                 f"{settings.path} is a saved plan, which is carried out as it is",
                 "leave --destroy, --target, --var and --allow-… out; secrets come from LBSTACK_VAR_NAME",
             )
-        return _run_saved(settings, teller)
+        return _patiently(settings, lambda left: _run_saved(settings, teller, left))
     graph = _graph(settings)
     warn(graph.warnings)
     if not auto_approve and not watched(sys.stdin):
         raise ConfigError("nobody is there to say yes", "give --auto-approve, or apply a saved plan")
     store = open_store(settings, graph.stack.name)
-    with store.locked(settings.lock_timeout):
+    return _patiently(settings, lambda left: _run_stack(settings, graph, store, teller, auto_approve, left))
+
+
+def _patiently(settings: Settings, attempt: Callable[[float], int]) -> int:
+    """From the beginning again when another apply was faster, for as long as the lock may be waited for."""
+    until = time.monotonic() + settings.lock_timeout
+    while True:
+        try:
+            return attempt(max(0.0, until - time.monotonic()))
+        except LockedError:
+            if time.monotonic() >= until:
+                raise
+
+
+def _run_stack(
+    settings: Settings, graph: Graph, store: AnyStore, teller: Teller, auto_approve: bool, wait: float
+) -> int:
+    """Plan, ask, apply, with the state held meanwhile."""
+    with store.locked(wait):
         state = store.load()
 
         async def work() -> int:
@@ -94,14 +115,14 @@ def _graph(settings: Settings) -> Graph:
         raise ConfigError([what, *error.problems]) from None
 
 
-def _run_saved(settings: Settings, teller: Teller) -> int:
+def _run_saved(settings: Settings, teller: Teller, wait: float) -> int:
     """Carry out exactly what was saved, or nothing."""
     document = saved.read_plan(settings.path)
     require_kinds(document.plan)
     saved.require_endpoint(document, settings.where)
     saved.require_same_stack(document)
     store = open_store(settings, document.plan.stack)
-    with store.locked(settings.lock_timeout):
+    with store.locked(wait):
         state = store.load()
         plan = saved.bind(document, state, settings.where, settings.environ)
 
@@ -122,7 +143,7 @@ def _run_saved(settings: Settings, teller: Teller) -> int:
 
 
 async def execute(
-    settings: Settings, plan: Plan, state: State, store: Store, wire: Any, teller: Teller
+    settings: Settings, plan: Plan, state: State, store: AnyStore, wire: Any, teller: Teller
 ) -> int:
     """Carry the plan out with its journal open, then fold the journal into the state."""
     intents = announced(plan)
@@ -155,7 +176,7 @@ async def execute(
     try:
         if not isinstance(outcome.halted, StateError):  # else the state has got another owner meanwhile
             store.save(replace(outcome.state, serial=state.serial + 1) if moved else state)
-    except OSError as trouble:  # the journal stays, and the next run goes on from it
+    except (OSError, StackError) as trouble:  # the journal stays, and the next run goes on from it
         outcome.halted = outcome.halted or trouble
     teller.outcome(plan, outcome)
     if outcome.halted is not None:

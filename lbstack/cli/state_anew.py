@@ -31,7 +31,7 @@ def rebuild(settings: Settings) -> int:
     By ownership tag first, then by natural key when exactly one object fits; others are listed, never
     guessed. Exit 1 when some are left to be told apart.
     """
-    from lbstack.state.restoring import rebuilt
+    from lbstack.state import remote, remote_whole, restoring
 
     graph = load_graph(settings)
     store = open_store(settings, graph.stack.name)
@@ -41,7 +41,10 @@ def rebuild(settings: Settings) -> int:
         state = _state(graph, settings, bindings, organization)
         for line in _lines(bindings):
             click.echo(line)
-        kept = rebuilt(store, state)
+        if isinstance(store, remote.RemoteStore):
+            kept = remote_whole.rebuilt(store, state)
+        else:
+            kept = restoring.rebuilt(store, state)
     found = len(kept.resources)
     click.echo(f"The state has {found} of {len(bindings)} resources now. See what differs: lbstack plan")
     return Exit.ERROR if any(binding.candidates for binding in bindings) else Exit.OK

@@ -14,11 +14,12 @@ from lbstack.errors import ConfigError, Exit
 from lbstack.session import Settings, load_graph, open_store
 
 if TYPE_CHECKING:
+    from lbstack.session import AnyStore
     from lbstack.state.restoring import Restored
     from lbstack.state.store import Store
 
 
-def _store(settings: Settings) -> Store:
+def _store(settings: Settings) -> AnyStore:
     return open_store(settings, load_graph(settings, require_values=False).stack.name)
 
 
@@ -28,9 +29,11 @@ def _store(settings: Settings) -> Store:
 @options.with_settings
 def pull(settings: Settings) -> int:
     """Print the state as it is, for a look or for state push. Of secrets it holds keyed digests only."""
-    from lbstack.state.restoring import pulled
+    from lbstack.state import remote, remote_whole, restoring
 
-    click.echo(pulled(_store(settings)).decode(), nl=False)
+    store = _store(settings)
+    raw = remote_whole.pulled(store) if isinstance(store, remote.RemoteStore) else restoring.pulled(store)
+    click.echo(raw.decode(), nl=False)
     return Exit.OK
 
 
@@ -43,7 +46,8 @@ def pull(settings: Settings) -> int:
 @options.with_settings
 def push(settings: Settings, file: str, force: bool) -> int:
     """Put a state from FILE (- is the standard input) in the place of the one that is here."""
-    from lbstack.state.restoring import push as put
+    from lbstack.state import remote, remote_whole, restoring
+    from lbstack.state.files import read_own
 
     store = _store(settings)
     try:
@@ -52,8 +56,13 @@ def push(settings: Settings, file: str, force: bool) -> int:
         raise ConfigError(
             f"{file} cannot be read: {error.strerror}", "name a file that state pull made"
         ) from None
+    where = "the standard input" if file == "-" else file
     with store.locked(settings.lock_timeout):
-        state = put(store, raw, "the standard input" if file == "-" else file, force)
+        if isinstance(store, remote.RemoteStore):
+            key = None if file == "-" else read_own(Path(f"{file}.key"))
+            state = remote_whole.push(store, raw, where, bytes.fromhex(key.decode()) if key else None, force)
+        else:
+            state = restoring.push(store, raw, where, force)
     click.echo(f"The state has serial {state.serial} now, and {len(state.resources)} resources.")
     return Exit.OK
 
@@ -66,6 +75,7 @@ def push(settings: Settings, file: str, force: bool) -> int:
 @options.with_settings
 def restore(settings: Settings, words: tuple[str, ...], as_list: bool) -> int:
     """Put the last intact snapshot in the place of a damaged state; or, of an intact one, that of SERIAL."""
+    from lbstack.state.remote import RemoteStore
     from lbstack.state.restoring import restore as put_back
 
     serial = int(words[0]) if words and words[0].isdecimal() else None
@@ -73,6 +83,11 @@ def restore(settings: Settings, words: tuple[str, ...], as_list: bool) -> int:
     if len(rest) > 1:
         raise click.UsageError(f"Got unexpected extra argument ({rest[1]})")
     store = _store(replace(settings, path=Path(*rest)))
+    if isinstance(store, RemoteStore):
+        raise ConfigError(
+            f"earlier versions of {store.where} are kept by its bucket or forge",
+            "get one there, and: lbstack state push FILE --force",
+        )
     if as_list:
         return _list(store)
     with store.locked(settings.lock_timeout):

@@ -118,7 +118,7 @@ def outcome_lines(outcome: Outcome, again: str, first: str = "") -> Iterator[Lin
     told = f"{counts['imported']} imported, " if counts["imported"] else ""
     told += f"{counts['added']} added, {counts['changed']} changed, {counts['destroyed']} destroyed"
     told += f", {counts['forgotten']} forgotten." if counts["forgotten"] else "."
-    if not outcome.failed and not outcome.skipped:
+    if not (outcome.failed or outcome.skipped or outcome.halted):
         yield (f"Apply complete! Resources: {told}", "bold")
         return
     what = "stopped" if outcome.stopped and not outcome.failed else "incomplete"

@@ -48,12 +48,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who holds a state, or wants to: the `id` that frees it, and words for people."""
+    """Who holds a state, or wants to: the `id` that frees it, words for people, and how many signs of life
+    there were since."""
 
     id: str
     who: str
     operation: str = "apply"
     since: str = ""
+    beats: int = 0
 
 
 class Trouble(StackError):
@@ -97,8 +99,8 @@ class Cell(Protocol):
         """Take the lock that the holder of the cell keeps beside it, if it does. Raises `Held`."""
         ...
 
-    def leave(self, id: str) -> None:
-        """Free that lock, if it is this one."""
+    def leave(self, id: str) -> bool:
+        """Free that lock, if it is this one; whether it was."""
         ...
 
     def prove(self, data: bytes, version: Version) -> None:

@@ -44,7 +44,9 @@ class Ledger:
 
     def announce(self, intent: Intent) -> None:
         """It is about to be sent."""
-        self.retire(intent.address)  # one that is still open may have had its effect all the same
+        before = self.pending.get(intent.address)
+        if before and before.marker != intent.marker:
+            self.retire(intent.address)  # one that is still open may have had its effect all the same
         self.pending[intent.address] = intent
 
     def refused(self, address: Address) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from lbstack.errors import StateError
@@ -69,6 +70,9 @@ class State:
     epoch: int = 0
     """Counts the applies that held this state; a remote state's writes carry it."""
 
+    stretched: bool = False
+    """Whether digests cost whoever tries guesses out, as they must where their key lies beside them."""
+
     def with_entry(self, address: Address, entry: Entry | None) -> State:
         """The state after one resource changed, or went."""
         resources = dict(self.resources)
@@ -83,11 +87,19 @@ class State:
 
         The key of the resource is no part of it: a resource may get another one."""
         text = f"{address.kind}\0{secret.reveal()}".encode()
-        return Digest(hmac.new(self.key, text, hashlib.sha256).hexdigest())
+        digest = hmac.new(self.key, text, hashlib.sha256).hexdigest()
+        return Digest(stretch(digest, self.key) if self.stretched else digest)
 
     def addresses(self) -> dict[str, Address]:
         """Whose id is whose."""
         return {entry.id: address for address, entry in self.resources.items() if entry.id}
+
+
+@lru_cache(maxsize=4096)
+def stretch(digest: str, key: bytes) -> str:
+    """A keyed digest made expensive: who has it and the key pays 32 MB and a third of a second a guess."""
+    made = hashlib.scrypt(bytes.fromhex(digest), salt=key, n=2**15, r=8, p=3, maxmem=2**26, dklen=32)
+    return made.hex()
 
 
 def same(one: Any, other: Any) -> bool:
@@ -272,6 +284,7 @@ def state_to_json(state: State) -> dict[str, Any]:
         "actor": state.actor,
         "permissions": list(state.permissions),
         "epoch": state.epoch,
+        "digests": "scrypt" if state.stretched else "",
     }
     return data | {name: value for name, value in more.items() if value}
 
@@ -298,6 +311,7 @@ def state_from_json(data: Any, key: bytes, where: str, cure: str = "") -> State:
             actor=_text(data.get("actor", "")),
             permissions=tuple(_text(name) for name in data.get("permissions", [])),
             epoch=int(data.get("epoch", 0)),
+            stretched=data.get("digests") == "scrypt",
         )
     except KeyError as error:
         raise StateError(f"{where} is no state of lbstack, or damaged: it has no {error}", cure) from None

@@ -128,7 +128,7 @@ class HttpCell:
             )
         return self._trouble("locked", answer)
 
-    def leave(self, id: str) -> None:
+    def leave(self, id: str) -> bool:
         claim = self._held if self._held and self._held.id == id else Claim(id, "")
         body = json.dumps(_info(claim, self.where)).encode()
         self._held = None if self._held is claim else self._held
@@ -139,8 +139,10 @@ class HttpCell:
             except Trouble as error:
                 trouble = error
                 continue
-            if answer.status_code < 300 or answer.status_code in (*BUSY, 404):
-                return  # free, or somebody else's by now
+            if answer.status_code in DONE:
+                return True
+            if answer.status_code in (*BUSY, 404):
+                return trouble is not None  # it is somebody else's by now, or an earlier try freed it
             trouble = self._trouble("unlocked", answer)
         assert trouble is not None
         raise trouble
@@ -222,7 +224,7 @@ def _holder(body: bytes) -> Claim | None:
     """Who holds the lock, as far as the host told."""
     try:
         data = json.loads(body)
-        id, rest = str(data["ID"]), (data.get(name, "") for name in ("Who", "Operation", "Created"))
-        return Claim(id, *map(str, rest))
+        who, why, since = (str(data.get(name, "")) for name in ("Who", "Operation", "Created"))
+        return Claim(str(data["ID"]), who, why, since)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -76,8 +76,9 @@ class ObjectCell:
     def enter(self, claim: Claim) -> None:
         """The lock is part of what the cell holds."""
 
-    def leave(self, id: str) -> None:
+    def leave(self, id: str) -> bool:
         """The lock is part of what the cell holds."""
+        return False
 
     def prove(self, data: bytes, version: Version) -> None:
         tag = None if version.tag is None else '"00000000000000000000000000000000"'

@@ -199,7 +199,7 @@ def push(store: Store, raw: bytes, where: str, force: bool = False) -> State:
         if same:
             return current
         if not force:
-            _require_successor(pushed, current, where)
+            require_successor(pushed, current, where)
         if pushed.serial <= current.serial:
             pushed = replace(pushed, serial=current.serial + 1)
         store.save(current)
@@ -226,7 +226,8 @@ def rebuilt(store: Store, state: State) -> State:
     return state
 
 
-def _require_successor(pushed: State, current: State, where: str) -> None:
+def require_successor(pushed: State, current: State, where: str) -> None:
+    """Refuse a state that does not come after the one that is here."""
     if pushed.lineage != current.lineage:
         raise StateError(
             f"{where} is of another lineage ({pushed.lineage}) than the state here ({current.lineage})",
