@@ -20,8 +20,8 @@ from lbstack.session import Settings, dumps, load_graph, make_plan, open_store
 
 if TYPE_CHECKING:
     from lbstack.plan.changes import Plan
+    from lbstack.session import AnyStore
     from lbstack.state.model import State
-    from lbstack.state.store import Store
 
 
 UNDER_WAY = "Note: an apply of this stack is under way; this plan is about what it has done so far."
@@ -81,7 +81,7 @@ def command(
     return Exit.CHANGES if detailed_exitcode and not plan.empty else Exit.OK
 
 
-def _save(settings: Settings, out: Path, plan: Plan, state: State, store: Store) -> None:
+def _save(settings: Settings, out: Path, plan: Plan, state: State, store: AnyStore) -> None:
     """Save a plan for one apply, of the stack where it lies now."""
     from lbstack.plan.saved import write_plan
 
