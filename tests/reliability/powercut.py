@@ -124,6 +124,8 @@ class File:
 
     def as_is(self, way: str) -> bytes:
         """What may be in it after the power went."""
+        if not self.later:
+            return self.synced
         data = bytearray(self.synced)
         for number, (at, part) in enumerate(self.later):
             last, half = number == len(self.later) - 1, len(part) // 2
@@ -211,6 +213,13 @@ class Disk:
 
     def crashed(self) -> Iterator[dict[str, bytes]]:
         """Everything that may be on the disk if the power goes now."""
+        known: dict[tuple[int, str], bytes] = {}
+
+        def content(file: File, way: str) -> bytes:
+            if (id(file), way) not in known:
+                known[id(file), way] = file.as_is(way)
+            return known[id(file), way]
+
         for count in range(len(self.later) + 1):
             names = dict(self.names)
             for call in self.later[:count]:
@@ -218,7 +227,7 @@ class Disk:
             open_ends = [path for path, file in names.items() if file.later]
             for ways in itertools.product(WAYS, repeat=len(open_ends)):
                 chosen = dict(zip(open_ends, ways, strict=True))
-                yield {path: file.as_is(chosen.get(path, "there")) for path, file in names.items()}
+                yield {path: content(file, chosen.get(path, "there")) for path, file in names.items()}
 
     def whole(self) -> dict[str, bytes]:
         """What is there as long as the power is."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -60,8 +59,8 @@ def told(state: State) -> Any:
     return (state.serial, state.resources, state.outputs, state.pending, state.markers, state.spent)
 
 
-def violations(recording: Recording, calls: list[Call]) -> tuple[int, list[str]]:
-    """How many states of the disk were tried, and what is wrong with them.
+def violations(recording: Recording, calls: list[Call], enough: int = 1_000) -> tuple[int, list[str]]:
+    """How many states of the disk were tried, and what is wrong with them, until that is `enough`.
 
     As long as the power stays the state moves along a line. A disk after a power cut must come to a place
     on that line: not before what was acknowledged, not after what was begun.
@@ -77,12 +76,14 @@ def violations(recording: Recording, calls: list[Call]) -> tuple[int, list[str]]
         if call.name in ("sync", "ignored sync") and call.path.endswith(("state.json.journal", "/work")):
             acknowledged = len(line) - 1
         for files in disk.crashed():
-            key = hashlib.sha256(repr(sorted(files.items())).encode()).digest()
+            key = frozenset(files.items())
             if key not in seen:
                 seen[key] = recording.load(files, goes_on=len(seen) % 4 == 0)
             if seen[key] not in line[acknowledged:]:
                 where = "before what was acknowledged" if seen[key] in line else str(seen[key])[:200]
                 wrong.append(f"after call {number} ({call.name} {Path(call.path).name}): {where}")
+        if len(wrong) >= enough:
+            break
     return len(seen), wrong
 
 
@@ -126,6 +127,6 @@ def test_power_cuts_are_noticed(
     recording = recordings["second"]
     calls = [replace(call, name="ignored sync") if SPOILED[which](call) else call for call in recording.calls]
     assert calls != recording.calls
-    count, wrong = violations(recording, calls)
-    report(name=f"power_cuts_are_noticed[{which}]", n=count, found=len(wrong))
+    count, wrong = violations(recording, calls, enough=1)
+    report(name=f"power_cuts_are_noticed[{which}]", n=count, by=wrong[0] if wrong else "nobody")
     assert wrong
