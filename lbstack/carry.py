@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from lbstack.errors import NotFound, OutcomeUnknown, Problem, StackError
-from lbstack.kinds.contract import Kind
+from lbstack.kinds.contract import Kind, Live
 from lbstack.plan.diff import differences
 from lbstack.plan.guards import require_no_more
 from lbstack.plan.remembered import comparable, unfinished
@@ -89,10 +89,10 @@ async def _find_out(run: Run, step: Step, work: StepWork) -> Act:
     alone = replace(run.state, pending=(intent,), markers=())
     patience = Patience(run.patience.settle, run.patience.now)
     _, verdict = await recover(alone, run.kinds, run.wire, patience, _waits(work))
-    if id := verdict.found.get(step.address):
+    if seen := verdict.found.get(step.address):
         run.orphans += verdict.orphans
-        work.found(id)
-        work.say(f"it had been made ({id})")
+        work.found(seen.id, seen.memory)
+        work.say(f"it had been made ({seen.id})")
         return _complete
     if not verdict.lost:
         raise unclear(verdict)
@@ -107,10 +107,7 @@ async def _complete(run: Run, step: Step, work: StepWork) -> None:
     """Bring what exists to what was planned, from how it is now: absolute writes, sent after a look."""
     assert work.object_id is not None
     kind = run.kinds[step.address.kind]
-    settle = run.patience.settle
-    live = await reread(
-        kind, step.address, work.object_id, work.entry, run.wire, run.state.organization, settle
-    )
+    live = await _look(run, work)
     if step.tears:
         if live is not None or kind.leaves(work.object_id, work.memory):
             await _retire(run, kind, work, step)
@@ -131,6 +128,13 @@ async def _complete(run: Run, step: Step, work: StepWork) -> None:
         await run.journal.before(run.ledger.told(run.state))
         given |= await kind.update(work, live.id, have, work.want, changed)
     return work.finish(given)
+
+
+async def _look(run: Run, work: StepWork) -> Live | None:
+    """The step's object as it is now; None on proof that it is gone."""
+    assert work.object_id is not None
+    kind, state = run.kinds[work.address.kind], run.state
+    return await reread(kind, work.address, work.object_id, work.entry, run.wire, state, run.patience.settle)
 
 
 def _waits(work: StepWork) -> Callable[[Sequence[Intent], float], None]:
@@ -159,4 +163,11 @@ async def _retire(run: Run, kind: Kind, work: StepWork, step: Step) -> None:
             require_no_more(step, kind, await kind.count(work, step.id), run.plan.allowed)
         await kind.delete(work, step.id, dict(step.attributes))
     except NotFound:
+        # Whoever sees less than before is told the same: only a look that tells who looks is proof.
+        if await _look(run, work) is not None:
+            raise StackError(
+                Problem(
+                    f"{step.id} was not found, and is there all the same", "plan again", address=step.address
+                )
+            ) from None
         work.say("was already gone")

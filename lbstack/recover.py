@@ -62,7 +62,7 @@ class Ambiguous:
 class Verdict:
     """What a look told of every pending create, and what it found that nobody knows."""
 
-    found: Mapping[Address, str]
+    found: Mapping[Address, Sighting]
     lost: tuple[Intent, ...] = ()
     open: tuple[Intent, ...] = ()
     ambiguous: tuple[Ambiguous, ...] = ()
@@ -74,7 +74,7 @@ async def look(state: State, kinds: Mapping[str, Kind], wire: Reader) -> dict[st
     list shift while others write. Reads only."""
     pending = {intent.address.kind for intent in state.pending}
     every = [*state.pending, *state.markers]
-    since = _windows(i for i in every if i in state.markers or not kinds[i.address.kind].looks_first)
+    since = _windows(every)
     seen: dict[str, dict[str, Sighting]] = {name: {} for name in since}
     names = {entry.id: address for address, entry in state.resources.items() if entry.id}
     for _ in range(2 if pending else 1):
@@ -110,23 +110,24 @@ def judge(
     """What is to be concluded (the table above). Pure: For `settled` creates the service's ceiling had
     passed before the look."""
     ids = {(a.kind, id) for a, entry in state.resources.items() for id in _ids(entry)}
-    found: dict[Address, str] = {}
+    found: dict[Address, Sighting] = {}
     lost: list[Intent] = []
     still: list[Intent] = []
     ambiguous, orphans = [], []
     for intent in state.pending:
         bearing = _bearing(intent, seen.get(intent.address.kind, ()))
-        careful = kinds[intent.address.kind].looks_first  # whose create takes over what it finds
-        fitting = [] if careful else _fitting(intent, seen.get(intent.address.kind, ()), ids)
+        fitting = _fitting(intent, seen.get(intent.address.kind, ()), ids)
         if bearing or len(fitting) == 1:
             first, *rest = bearing or fitting
-            found[intent.address] = first.id
+            found[intent.address] = first
             orphans += [Orphan(intent.address, other.id, other.name) for other in rest]
         elif fitting or not (intent.marker or intent.natural):
             ambiguous.append(Ambiguous(intent, tuple(fitting)))
         else:
             (lost if intent.address in settled else still).append(intent)
-    ids |= {(address.kind, id) for address, id in found.items()}
+    ids |= {(address.kind, seen.id) for address, seen in found.items()}
+    # What was made and then forgotten on purpose is no orphan.
+    ids |= {(intent.address.kind, intent.id) for intent in state.markers if intent.id}
     for intent in state.markers:
         kind = intent.address.kind
         # Of a kind that bears markers, what bears none is somebody else's.
@@ -212,24 +213,23 @@ def after(state: State, verdict: Verdict, kinds: Mapping[str, Kind], patience: P
     what was watched for long enough is forgotten."""
     resources, made = dict(state.resources), []
     for intent in state.pending:
-        if id := verdict.found.get(intent.address):
-            resources[intent.address] = _taken_over(state.resources.get(intent.address), intent, id)
-            made.append(replace(intent, id=id))
+        if seen := verdict.found.get(intent.address):
+            resources[intent.address] = _taken_over(state.resources.get(intent.address), intent, seen)
+            made.append(replace(intent, id=seen.id))
     lost = [intent for intent in verdict.lost if not kinds[intent.address.kind].looks_first]
-    # Who looks before making anything must still know that it may have made it before.
-    careful = [intent for intent in verdict.lost if kinds[intent.address.kind].looks_first]
     watched = {orphan.address for orphan in verdict.orphans}
     kept = [i for i in state.markers if i.address in watched or not _stale(i, patience)]
-    pending = (*verdict.open, *(each.intent for each in verdict.ambiguous), *careful)
+    pending = (*verdict.open, *(each.intent for each in verdict.ambiguous))
     return replace(state, resources=resources, pending=pending, markers=(*kept, *made, *lost))
 
 
-def _taken_over(before: Entry | None, intent: Intent, id: str) -> Entry:
+def _taken_over(before: Entry | None, intent: Intent, seen: Sighting) -> Entry:
     """What was found under an address; what it was to replace is deposed, as if its answer had come."""
     deposed = before.deposed if before else ()
     if before and before.id:
         deposed = (*deposed, DeposedObject(before.id, before.attributes, before.needs))
-    return Entry(id, intent.secrets, deposed=deposed, protected=bool(before and before.protected))
+    protected = bool(before and before.protected)
+    return Entry(seen.id, intent.secrets, seen.memory, deposed=deposed, protected=protected)
 
 
 def _stale(intent: Intent, patience: Patience) -> bool:
@@ -241,12 +241,12 @@ def _stale(intent: Intent, patience: Patience) -> bool:
 
 
 async def reread(
-    kind: Kind, address: Address, id: str, entry: Entry, wire: Reader, organization: str, settle: float
+    kind: Kind, address: Address, id: str, entry: Entry, wire: Reader, state: State, settle: float
 ) -> Live | None:
     """One object as it is now; None on proof that it is gone. `entry` is what is remembered of it."""
     item = Tracked(address, id, None, dict(entry.memory), dict(entry.attributes))
-    kinds, absence = {kind.name: kind}, Absence(again_after(settle))
-    snapshot = await read({kind.name: [item]}, kinds, wire, organization=organization, absence=absence)
+    kinds, absence = {kind.name: kind}, Absence(again_after(settle), frozenset(state.permissions))
+    snapshot = await read({kind.name: [item]}, kinds, wire, organization=state.organization, absence=absence)
     if snapshot.problems or address not in snapshot.resources:
         raise OutcomeUnknown(f"{address} ({id}) could not be read", "read", "run apply again")
     return snapshot.resources[address]

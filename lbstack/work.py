@@ -182,8 +182,9 @@ class StepWork:
         """The create had no effect, and is sent anew, under another marker."""
         self.marker, self.attempt, self.repeated = token_hex(16), self.attempt + 1, True
 
-    def found(self, id: str) -> None:
+    def found(self, id: str, memory: Fields) -> None:
         """The create had its effect: this is what it made. What it was made with is still to be compared."""
+        self.memory.update(memory)
         self.made(id, **{n: v for n, v in self.want.items() if isinstance(self._remembered(n, v), Digest)})
 
     def bound(self) -> Fields:

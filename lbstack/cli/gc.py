@@ -64,7 +64,7 @@ def command(settings: Settings, as_json: bool, no_color: bool, auto_approve: boo
 async def _look(orphan: Orphan, state: State, wire: Any, settle: float) -> Deposed:
     """The orphan as it is now, which holds nothing that anybody could miss."""
     kind, address = KINDS[orphan.address.kind], orphan.address
-    live = await reread(kind, address, orphan.id, Entry(orphan.id), wire, state.organization, settle)
+    live = await reread(kind, address, orphan.id, Entry(orphan.id), wire, state, settle)
     if live and live.contents:
         what = f"{orphan.id} ({orphan.name}), made twice for {address}, holds {live.contents} rows or labels"
         raise GuardError(Problem(what, "move what it holds, then delete it in Labelbox", address=address))

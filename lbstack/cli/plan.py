@@ -57,6 +57,7 @@ def command(
     state = store.load()
     if state.pending and store.held():
         click.echo(UNDER_WAY, err=True)
+        state = replace(state, pending=())  # what it is making is its own affair
 
     async def work() -> tuple[Plan, State]:
         with refresh_bar() as show:

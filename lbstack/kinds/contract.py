@@ -80,7 +80,7 @@ class Sighting:
 
     `marker` is the one that it bears, `natural` its natural key as `Kind.natural` tells it; `created` is the
     service's time, in seconds since 1970, `creator` a user's id ("": not told), `owner` what its ownership
-    tag says, if it bears one.
+    tag says, if it bears one. `memory` is what the kind remembers of it once it is taken over.
     """
 
     id: str
@@ -90,6 +90,7 @@ class Sighting:
     created: float
     creator: str = ""
     owner: str | None = None
+    memory: Fields = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for told in (self.id, self.name, self.creator):

@@ -27,13 +27,18 @@ def awaited(
 def with_lost(plan: Plan, verdict: Verdict) -> Plan:
     """A plan that tells what became of creates that were never answered."""
     notes = (*doubts(verdict), *plan.notes)
-    return replace(plan, recovered=tuple(verdict.found.items()), orphans=verdict.orphans, notes=notes)
+    return replace(
+        plan,
+        recovered=tuple((address, seen.id) for address, seen in verdict.found.items()),
+        orphans=verdict.orphans,
+        notes=notes,
+    )
 
 
 def doubts(verdict: Verdict) -> Iterable[str]:
     """What became of creates that were never answered, as far as a look tells."""
-    for address, id in verdict.found.items():
-        yield f"{address} had been made by an apply that never heard of it ({id}): it is taken over."
+    for address, seen in verdict.found.items():
+        yield f"{address} had been made by an apply that never heard of it ({seen.id}): it is taken over."
     for intent in verdict.open:
         yield (
             f"whether an earlier apply made {intent.address} is not known yet; apply waits until it is,"

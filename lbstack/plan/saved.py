@@ -113,7 +113,7 @@ def require_endpoint(saved: Saved, endpoint: str) -> None:
 
 def require_same_found(saved: Saved, verdict: Verdict) -> None:
     """Refuse a plan that took objects over, or did not, where a look now tells otherwise."""
-    if dict(saved.plan.recovered) != dict(verdict.found):
+    if dict(saved.plan.recovered) != {address: seen.id for address, seen in verdict.found.items()}:
         raise StateError(f"{saved.path} is stale: what an earlier apply had made is only known now", AGAIN)
 
 

@@ -85,7 +85,7 @@ def _read_regular(path: Path, limit: int) -> bytes | None:
     if not stat.S_ISREG(path.stat().st_mode):
         return None
     path = path.resolve()
-    if path.parts[1:2] in (("proc",), ("sys",), ("dev",)):
+    if path.parts[1:2] in (("proc",), ("sys",), ("dev",)) and path.parts[1:3] != ("dev", "shm"):
         return None
     # The path may become a pipe, or a link elsewhere, between the look and the opening: neither wait for a
     # writer nor follow it.

@@ -30,7 +30,7 @@ from lbstack.kinds.member.inviting import (
 )
 from lbstack.kinds.member.keeping import kept, lockouts
 from lbstack.kinds.member.reading import all_invites, read
-from lbstack.kinds.member.words import INVITE, INVITED, JOINED, NONE, excludes, spelled
+from lbstack.kinds.member.words import INVITATION, INVITE, INVITED, JOINED, NONE, excludes, spelled
 from lbstack.values import Address, Ref
 
 SET_ROLE = """mutation SetOrganizationRole($id: ID!, $role: ID!) {
@@ -109,6 +109,7 @@ class Member(Kind):
                 {"email": invite["inviteeEmail"].lower()},
                 seconds(invite["createdAt"]),
                 (invite["inviter"] or {}).get("id", ""),
+                memory={BROUGHT_BY: INVITED, INVITATION: invite["id"]},
             )
             for invite in invites
         ]
