@@ -128,13 +128,13 @@ def _run_saved(settings: Settings, teller: Teller, wait: float) -> int:
 
         async def work() -> int:
             async with open_wire(settings) as wire:
-                await asking.require_organization(wire, plan.pins.organization)
+                actor = await asking.require_organization(wire, plan.pins.organization)
                 patience = Patience(settings.settle, wire.server_now, waits=settings.waits)
                 found, verdict = await find_lost(
                     settings, renamed(state, plan.moves), wire, patience, teller.waits
                 )
                 saved.require_same_found(document, verdict)
-                pinned = bound(found, plan.imports)
+                pinned = replace(bound(found, plan.imports), actor=actor)
                 await require_unmoved(plan, pinned, wire, saved.AGAIN)
                 teller.plan(plan)
                 return await execute(settings, plan, pinned, store, wire, teller)

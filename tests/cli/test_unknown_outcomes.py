@@ -60,6 +60,23 @@ def test_a_doubt_ends_when_the_state_is_told_to_forget_it(served: Cli) -> None:
         assert "had been made" not in served("plan", *place).stdout
 
 
+def test_a_webhook_that_a_saved_plan_lost_is_known_by_who_made_it(served: Cli) -> None:
+    """Nothing else tells it from others: it bears no marker."""
+    served.write(
+        "stack: signs\nvariables:\n  hook: {secret: true}\nwebhooks:\n  told:\n"
+        "    url: https://relay.example.com/told\n    topics: [LABEL_CREATED]\n    secret: ${var.hook}\n"
+    )
+    served.env["LBSTACK_VAR_hook"] = "a-secret-of-sixteen"
+    with losing(served.env["LABELBOX_ENDPOINT"], "createWebhook", "nothing") as endpoint:
+        place = ("--state", "st.json", "--endpoint", endpoint)
+        assert served("plan", "--out", "p.json", *place).returncode == 0
+        done = served("apply", "p.json", *place)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "it had been made" in done.stdout
+        found = graphql(served, "query { organization { id webhooks(first: 100) { id } } }")
+        assert len(found["organization"]["webhooks"]) == 1
+
+
 def test_what_was_certainly_refused_leaves_no_doubt(served: Cli) -> None:
     served.write(
         'stack: signs\nintegrations:\n  i: {provider: aws, name: I, role_arn: "arn:aws:iam::123456789012:role/no"}\n'
