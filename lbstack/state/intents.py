@@ -20,6 +20,10 @@ from lbstack.state.model import State, intent_from_json, intent_to_json
 from lbstack.values import Address, Intent
 
 
+REMEMBERED = 500
+"""Plans that are known to be spent: an older one is refused by its serial all the same."""
+
+
 def intent_record(intent: Intent) -> dict[str, Any]:
     """A journal line: this create is about to be sent."""
     return {"intent": "create", **intent_to_json(intent)}
@@ -87,5 +91,5 @@ class Ledger:
             state,
             pending=tuple(self.pending.values()),
             markers=tuple(self.markers.values()),
-            spent=tuple(dict.fromkeys(self.spent)),
+            spent=tuple(dict.fromkeys(self.spent))[-REMEMBERED:],
         )
