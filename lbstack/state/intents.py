@@ -19,7 +19,6 @@ from typing import Any
 from lbstack.state.model import State, intent_from_json, intent_to_json
 from lbstack.values import Address, Intent
 
-
 REMEMBERED = 500
 """Plans that are known to be spent: an older one is refused by its serial all the same."""
 
