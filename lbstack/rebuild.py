@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lbstack.asking import Reader
+from lbstack.errors import StateError
 from lbstack.graph import Graph
 from lbstack.kinds.contract import Fields, Kind, Sighting
 from lbstack.live import gather
@@ -55,6 +56,22 @@ def claimed(stack: str, seen: Mapping[str, Sequence[Sighting]]) -> list[Sighting
     """Objects whose ownership tag names this stack."""
     owned = (sighting for found in seen.values() for sighting in found)
     return [sighting for sighting in owned if (sighting.owner or "").startswith(f"{stack}/")]
+
+
+async def require_unclaimed(graph: Graph, kinds: Mapping[str, Kind], wire: Reader, named: str) -> None:
+    """Refuse to begin anew where objects of this very stack exist: their state is somewhere, or was lost.
+    `named` are the stack and the options, as a command to be pasted needs them."""
+    tagged = {address.kind for address in graph.stack.resources if kinds[address.kind].tags}
+    seen, _ = await sightings(sorted(tagged), kinds, wire, passes=1)
+    owned = claimed(graph.stack.name, seen)
+    if owned:
+        told = ", ".join(f"{one.id} ({(one.owner or '').partition('/')[2]})" for one in owned[:3])
+        more = f" and {len(owned) - 3} more" if len(owned) > 3 else ""
+        raise StateError(
+            f"there is no state of stack {graph.stack.name} here, but what it made is: {told}{more}",
+            f"name its state with --state; if that is lost: lbstack state rebuild {named}".rstrip()
+            + f"; for another copy of the stack: lbstack state new {named}".rstrip(),
+        )
 
 
 def bind(graph: Graph, kinds: Mapping[str, Kind], seen: Mapping[str, Sequence[Sighting]]) -> list[Binding]:

@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from lbstack.asking import Absence, Reader, again_after
-from lbstack.errors import OutcomeUnknown
+from lbstack.errors import OutcomeUnknown, Problem
 from lbstack.kinds.contract import Kind, Live, Sighting, Tracked
 from lbstack.live import gather, read
 from lbstack.state.model import DeposedObject, Entry, State
@@ -254,12 +254,19 @@ async def reread(
 
 def unclear(verdict: Verdict) -> OutcomeUnknown:
     """Why it cannot be known what became of a create, and what to do."""
-    for each in verdict.ambiguous:
-        told = ", ".join(f"{seen.id} ({seen.name}, made {_iso(seen.created)})" for seen in each.candidates)
-        return OutcomeUnknown(
-            f"{each.intent.address} may have been made; nothing tells which it is: {told or 'look for it'}",
-            "ambiguous",
-            f"bring the right one in with imports:, or end the search with state rm {each.intent.address}",
-        )
+    if verdict.ambiguous:
+        error = OutcomeUnknown("ambiguous", "ambiguous")
+        error.problems = [_candidates(each) for each in verdict.ambiguous]
+        return error
     names = ", ".join(str(intent.address) for intent in verdict.open)
     return OutcomeUnknown(f"whether {names} was made is not known yet", "open", "run apply again")
+
+
+def _candidates(doubt: Ambiguous) -> Problem:
+    """A create that several objects could have come from: which, and what ends the doubt."""
+    address = doubt.intent.address
+    told = ", ".join(f"{seen.id} ({seen.name}, made {_iso(seen.created)})" for seen in doubt.candidates)
+    return Problem(
+        f"{address} may have been made; nothing tells which it is: {told or 'look for it'}",
+        f"bring the right one in with imports:, or, if it is none of them, lbstack state rm {address}",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -96,6 +97,11 @@ class Settings:
         words += ["--endpoint", self.endpoint] if self.endpoint else []
         words += ["--state", self.state] if self.state else []
         return words + (["--allow-nfs"] if self.allow_nfs else [])
+
+    @property
+    def named(self) -> str:
+        """The stack and where its state and workspace are, for a command that is to be pasted."""
+        return shlex.join([*([str(self.path)] if self.path != Path() else []), *self.place])
 
     @property
     def state_path(self) -> str | None:
@@ -258,6 +264,7 @@ async def make_plan(
     from lbstack.plan.bindings import imports_of, moves_of
     from lbstack.plan.notes import with_lost
     from lbstack.plan.planner import plan
+    from lbstack.rebuild import require_unclaimed
     from lbstack.state.model import bound, renamed
 
     moves = moves_of(graph, state)
@@ -267,7 +274,7 @@ async def make_plan(
     state = bound(state, imports)
     _require_named(settings, graph, state)  # a wrong word is no reason to ask the service
     if not state.lineage:
-        await require_unclaimed(graph, wire)
+        await require_unclaimed(graph, KINDS, wire, settings.named)
     state, verdict = await find_lost(settings, state, wire, patience, on_wait, refuse=refuse)
     imported = {address for address, _ in imports}
     known = replace(state, resources={a: e for a, e in state.resources.items() if a not in imported})
@@ -304,24 +311,6 @@ def _require_named(settings: Settings, graph: Graph, state: State) -> None:
     require_known(settings.targets, {*state.resources} if settings.destroy else known)
     require_known(settings.allowed.recreate, known, "--recreate")
     require_known(settings.allowed.data_loss, known, "--allow-data-loss")
-
-
-async def require_unclaimed(graph: Graph, wire: ApiWire) -> None:
-    """Refuse to begin anew where objects of this very stack exist: their state is somewhere, or was lost."""
-    from lbstack.kinds import KINDS
-    from lbstack.rebuild import claimed, sightings
-
-    tagged = {address.kind for address in graph.stack.resources if KINDS[address.kind].tags}
-    seen, _ = await sightings(sorted(tagged), KINDS, wire, passes=1)
-    owned = claimed(graph.stack.name, seen)
-    if owned:
-        told = ", ".join(f"{one.id} ({(one.owner or '').partition('/')[2]})" for one in owned[:3])
-        more = f" and {len(owned) - 3} more" if len(owned) > 3 else ""
-        raise StateError(
-            f"there is no state of stack {graph.stack.name} here, but what it made is: {told}{more}",
-            "name its state with --state; if that is lost, lbstack state rebuild makes it again; for another"
-            " copy of the stack, lbstack state new begins one",
-        )
 
 
 async def find_lost(

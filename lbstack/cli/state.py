@@ -76,8 +76,11 @@ def rm(settings: Settings, address: str) -> int:
     store = open_store(settings, load_graph(settings, require_values=False).stack.name)
     with store.locked(settings.lock_timeout):
         wanted, state = _find(settings, address, doubtful=True)
+        ended = tuple(intent for intent in state.pending if intent.address == wanted)
         pending = tuple(intent for intent in state.pending if intent.address != wanted)
-        store.save(replace(state.with_entry(wanted, None), pending=pending, serial=state.serial + 1))
+        markers = (*state.markers, *ended)  # what came of them is watched for
+        rest = replace(state.with_entry(wanted, None), pending=pending, markers=markers)
+        store.save(replace(rest, serial=state.serial + 1))
     click.echo(f"Forgot {safe(str(wanted))}. It stays in Labelbox.")
     return Exit.OK
 

@@ -12,6 +12,7 @@ import click
 from lbstack.cli import options
 from lbstack.errors import ConfigError, Exit, StateError
 from lbstack.session import Settings, load_graph, open_store
+from lbstack.values import Intent
 
 if TYPE_CHECKING:
     from lbstack.graph import Graph
@@ -94,8 +95,10 @@ def _state(graph: Graph, settings: Settings, bindings: Sequence[Binding], organi
     from lbstack.state.model import Entry, State
 
     resources = {binding.address: Entry(binding.id) for binding in bindings if binding.id}
-    lineage = str(uuid.uuid4())
-    return State(graph.stack.name, lineage, settings.where, organization, resources=resources)
+    # What may be one of several is there: nothing is made in its place before somebody has told which it is.
+    unclear = tuple(Intent(binding.address, "") for binding in bindings if binding.candidates)
+    lineage, name = str(uuid.uuid4()), graph.stack.name
+    return State(name, lineage, settings.where, organization, resources=resources, pending=unclear)
 
 
 def _lines(bindings: Sequence[Binding]) -> Iterator[str]:

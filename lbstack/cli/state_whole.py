@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lbstack.cli import options
-from lbstack.errors import ConfigError, Exit
+from lbstack.errors import ConfigError, Exit, StateError
 from lbstack.session import Settings, load_graph, open_store
 
 if TYPE_CHECKING:
@@ -92,6 +92,12 @@ def restore(settings: Settings, words: tuple[str, ...], as_list: bool) -> int:
         return _list(store)
     with store.locked(settings.lock_timeout):
         done = put_back(store, serial)
+        if done is None and not store.load().lineage:
+            raise StateError(
+                f"there is no state at {store.path}, and none is kept",
+                "name the one that is meant by --state, --sandbox or --endpoint; state rebuild makes a lost"
+                " one again",
+            )
     if done is None:
         click.echo("The state is intact; there is nothing to restore.")
     else:

@@ -143,8 +143,8 @@ def outcome_lines(outcome: Outcome, again: str, first: str = "") -> Iterator[Lin
 
 
 UNKNOWN_CREATE = (
-    "    What is unknown may exist: look for it before you apply again, and if it is there,"
-    " bring it in with imports:"
+    "    What is unknown may exist: the next apply looks for it before it makes anything. Where it told"
+    " candidates, bring the right one in with imports: first."
 )
 
 

@@ -142,7 +142,10 @@ def bound(state: State, imports: Iterable[tuple[Address, str]]) -> State:
     if not found:
         return state
     pending = tuple(intent for intent in state.pending if intent.address not in found)
-    return replace(state, resources={**state.resources, **found}, pending=pending)
+    # Whatever else came of such a create is watched for.
+    ended = (replace(i, id=found[i.address].id) for i in state.pending if i.address in found)
+    markers = (*state.markers, *ended)
+    return replace(state, resources={**state.resources, **found}, pending=pending, markers=markers)
 
 
 def check(state: State, where: str, cure: str = "") -> None:

@@ -68,6 +68,12 @@ def test_what_cannot_be_told_apart_is_listed_and_never_guessed(served: Cli) -> N
     assert "ontology.kinds: not bound, for these fit" in done.stdout
     assert twin in done.stdout
     assert "ontology.kinds" not in json.loads((served.folder / "st.json").read_text())["resources"]
+    refused = served("apply", "--auto-approve", *PLACE)
+    assert refused.returncode == 4, refused.stdout + refused.stderr
+    assert "ontology.kinds may have been made" in refused.stderr
+    served.write(f"{STACK}imports:\n  - {{address: ontology.kinds, id: {twin}}}\n")
+    assert served("apply", "--auto-approve", *PLACE).returncode == 0
+    assert served("plan", "--detailed-exitcode", *PLACE).returncode == 0
 
 
 def test_a_damaged_state_is_rebuilt_and_kept_aside(served: Cli) -> None:

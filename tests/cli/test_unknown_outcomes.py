@@ -86,3 +86,29 @@ def test_what_was_certainly_refused_leaves_no_doubt(served: Cli) -> None:
     assert "Failed: integration.i" in done.stdout
     assert "Unknown" not in done.stdout
     assert served("plan").stderr == ""
+
+
+def test_the_candidate_that_was_not_chosen_is_told_and_removed(served: Cli) -> None:
+    served.env["LBSTACK_VAR_hook"] = "a-secret-of-sixteen"
+    stack = (
+        "stack: signs\nvariables:\n  hook: {secret: true}\nwebhooks:\n  told:\n"
+        "    url: https://relay.example.com/told\n    topics: [LABEL_CREATED]\n    secret: ${var.hook}\n"
+    )
+    served.write(stack)
+    make = """mutation { createWebhook(data: {topics: {set: [LABEL_CREATED]},
+        url: "https://relay.example.com/told", secret: "a-secret-of-sixteen"}) { id } }"""
+    with losing(served.env["LABELBOX_ENDPOINT"], "createWebhook", "nothing") as endpoint:
+        place = ("--state", "st.json", "--endpoint", endpoint)
+        assert served("apply", "--auto-approve", "--no-wait", *place).returncode == 4
+        graphql(served, make)  # as if the request had been repeated
+        refused = served("plan", *place)
+        assert refused.returncode == 4
+        found = graphql(served, "query { organization { id webhooks(first: 100) { id status } } }")
+        first, second = (hook["id"] for hook in found["organization"]["webhooks"])
+        assert first in refused.stderr and second in refused.stderr
+        served.write(f"{stack}imports:\n  - {{address: webhook.told, id: {first}}}\n")
+        done = served("apply", "--auto-approve", *place)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"webhook.told: {second}" in served("plan", *place).stdout
+        assert served("gc", "--auto-approve", *place).returncode == 0
+        assert "belongs to no address" not in served("plan", *place).stdout
