@@ -61,8 +61,10 @@ def test_what_was_applied_the_client_finds(served: Cli, client: Any) -> None:
     told = {name: each["value"] for name, each in json.loads(served("output", "--json").stdout).items()}
     (dataset,) = client.get_datasets()
     (project,) = client.get_projects()
-    assert (dataset.uid, dataset.name, dataset.description) == (told["dataset"], "Teeth", "X-rays")
-    assert (project.uid, project.name, project.description) == (told["project"], "Step", "Mark it")
+    assert (dataset.uid, dataset.name) == (told["dataset"], "Teeth")
+    assert dataset.description.startswith("X-rays\n\n[lbstack ")
+    assert (project.uid, project.name) == (told["project"], "Step")
+    assert project.description.startswith("Mark it\n\n[lbstack ")
     assert (project.auto_audit_number_of_labels, project.auto_audit_percentage) == (3, 0.2)
     normalized = project.ontology().normalized
     assert [tool["name"] for tool in normalized["tools"]] == ["Crack"]

@@ -16,7 +16,7 @@ from lbstack.graph import Graph, build
 from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Search, Sighting, Tracked, Work
 from lbstack.kinds.fields import Immutable, Keyed, RefTo, SecretText, Spec, Text, Unordered, WriteOnly
 from lbstack.live import Snapshot, read
-from lbstack.plan.changes import Plan
+from lbstack.plan.changes import Action, Plan
 from lbstack.plan.planner import plan
 from lbstack.recover import Patience, recover
 from lbstack.stack.digest import digest
@@ -197,6 +197,10 @@ class World:
         """Plan unless that was done, carry out, save; with a fate, perhaps not to the end. Somebody may
         ask it to stop when so many steps have begun."""
         made = what if isinstance(what, Plan) else self.plan(what, **more)
+        # What a killed apply had destroyed, and is wanted again, is made anew by those who say so.
+        missing = frozenset(c.address for c in made.changes if c.action is Action.MISSING)
+        if missing and not isinstance(what, Plan):
+            made = self.plan(what, recreate=missing, **more)
         state = self.recovered(renamed(self.state, made.moves))
         intents = announced(made)
         state, journal = self.store.begin(replace(state, organization=made.pins.organization), intents)
