@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -72,7 +73,7 @@ class Bench:
         """Begin a command line as a shell does: a process that starts from nothing, with pipes."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | more
         command = [sys.executable, "-m", "lbstack", *words]
-        return subprocess.Popen(command, cwd=self.folder, env=self.env, text=True, **pipes)
+        return subprocess.Popen(command, cwd=self.folder, env=self.env, text=True, preexec_fn=_listen, **pipes)
 
     def done(self, *words: str) -> None:
         """A command that must succeed."""
@@ -136,6 +137,12 @@ class Bench:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(0o600)
             path.write_bytes(data)
+
+
+def _listen() -> None:
+    """Whoever runs the tests may ignore these signals, and what is ignored is inherited."""
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_DFL)
 
 
 @contextmanager

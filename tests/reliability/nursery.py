@@ -103,6 +103,10 @@ def _be_born(request: dict[str, Any]) -> int:
         signal.sigwait({signal.SIGCONT})
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCONT})
     os.setsid()
+    # Whoever runs the tests may ignore these, and what is ignored is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_DFL)
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
