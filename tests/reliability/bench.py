@@ -73,7 +73,9 @@ class Bench:
         """Begin a command line as a shell does: a process that starts from nothing, with pipes."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | more
         command = [sys.executable, "-m", "lbstack", *words]
-        return subprocess.Popen(command, cwd=self.folder, env=self.env, text=True, preexec_fn=_listen, **pipes)
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.env, text=True, preexec_fn=_listen, **pipes
+        )
 
     def done(self, *words: str) -> None:
         """A command that must succeed."""
