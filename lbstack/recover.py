@@ -107,7 +107,7 @@ def judge(
     seen: Mapping[str, Sequence[Sighting]],
     settled: Container[Address],
 ) -> Verdict:
-    """What is to be concluded (the table above). Pure: For `settled` creates the service's ceiling had
+    """What is to be concluded (the table above); pure. For `settled` creates the service's ceiling had
     passed before the look."""
     ids = {(a.kind, id) for a, entry in state.resources.items() for id in _ids(entry)}
     found: dict[Address, Sighting] = {}

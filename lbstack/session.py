@@ -99,9 +99,9 @@ class Settings:
         return words + (["--allow-nfs"] if self.allow_nfs else [])
 
     @property
-    def named(self) -> str:
-        """The stack and where its state and workspace are, for a command that is to be pasted."""
-        return shlex.join([*([str(self.path)] if self.path != Path() else []), *self.place])
+    def words(self) -> list[str]:
+        """The stack, and where its state and workspace are, as a command names them."""
+        return [*([str(self.path)] if self.path != Path() else []), *self.place]
 
     @property
     def state_path(self) -> str | None:
@@ -149,8 +149,7 @@ def open_store(settings: Settings, stack: str) -> AnyStore:
         from lbstack.state.remote_open import open_cell, whoami
 
         cell = open_cell(named.rstrip("/"), settings.environ)
-        words = [*([str(settings.path)] if settings.path != Path() else []), *settings.place]
-        return RemoteStore(cell, stack, settings.where, default, whoami(settings.environ), words)
+        return RemoteStore(cell, stack, settings.where, default, whoami(settings.environ), settings.words)
     path = Path(named) if named else default
     second = second_place(path, settings.environ)
     return Store(path, stack, settings.where, second=second, network=settings.allow_nfs)
@@ -274,7 +273,7 @@ async def make_plan(
     state = bound(state, imports)
     _require_named(settings, graph, state)  # a wrong word is no reason to ask the service
     if not state.lineage:
-        await require_unclaimed(graph, KINDS, wire, settings.named)
+        await require_unclaimed(graph, KINDS, wire, shlex.join(settings.words))
     state, verdict = await find_lost(settings, state, wire, patience, on_wait, refuse=refuse)
     imported = {address for address, _ in imports}
     known = replace(state, resources={a: e for a, e in state.resources.items() if a not in imported})

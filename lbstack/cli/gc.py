@@ -54,8 +54,9 @@ def command(settings: Settings, as_json: bool, no_color: bool, auto_approve: boo
                 if not (auto_approve or yes(plan)):
                     click.echo("Nothing was changed.", err=True)
                     return Exit.ERROR
-                dealt = {orphan.address for orphan in verdict.orphans}
-                rest = tuple(intent for intent in found.markers if intent.address not in dealt)
+                # What can be destroyed is watched for until it is gone; what stays has been told.
+                told = {orphan.address for orphan in plan.deposed if orphan.forgets}
+                rest = tuple(intent for intent in found.markers if intent.address not in told)
                 return await execute(settings, plan, replace(found, markers=rest), store, wire, teller)
 
         return asyncio.run(work())

@@ -99,3 +99,15 @@ def test_a_repeated_request_whose_answer_is_lost_is_taken_over_once(told: Story,
         wrong += [f"{op}: {line}" for line in cleared(bench, wanted, twins=1)]
     report(n=len(CREATES), wrong=len(wrong))
     assert wrong == []
+
+
+def test_an_orphan_whose_removal_fails_is_told_again(told: Story, report: Report) -> None:
+    bench, begin, wanted = told
+    bench.back(begin)
+    bench.fault("after_commit", {"replay": 1}, op="createDataset", nth=1)
+    bench.done(*APPLY)
+    bench.fault("before_exec", {"http": {"status": 502}}, op="updateDataset")
+    assert bench.command("gc", "stack.yaml", "--auto-approve").returncode != 0
+    bench.behave()
+    assert cleared(bench, wanted, twins=1) == []
+    report(n=1)
