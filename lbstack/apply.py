@@ -95,6 +95,7 @@ async def apply(
     await run.all([step for step in steps if not step.tears])
     await run.all([step for step in steps if step.tears])
     run.settle_outputs()
+    run.settle_endings()
     run.outcome.state = run.ledger.told(run.outcome.state)
     run.settle_notes()
     run.outcome.orphans = tuple(run.orphans)
@@ -105,6 +106,14 @@ async def apply(
 def announced(plan: Plan) -> list[Intent]:
     """An intent with a fresh marker for every create of a plan."""
     return [Intent(step.address, token_hex(16)) for step in schedule(plan) if step.verb == "create"]
+
+
+def condemned(plan: Plan, state: State) -> State:
+    """The state in which what a plan destroys says so: were the apply cut off, the next run knows who did."""
+    ends = {change.address for change in plan.changes if change.action is Action.DELETE}
+    known = state.resources.items()
+    marked = {address: replace(entry, ending=True) for address, entry in known if address in ends}
+    return replace(state, resources={**state.resources, **marked}) if marked else state
 
 
 def _adopt_facts(plan: Plan, state: State, journal: Log) -> State:
@@ -309,6 +318,13 @@ class _Run:
             except OSError as trouble:
                 self.outcome.halted = self.outcome.halted or trouble
             self.outcome.state = replace(self.outcome.state, outputs=outputs)
+
+    def settle_endings(self) -> None:
+        """What is there all the same goes only if that is planned anew; of the unknown it stays unknown."""
+        unknown = {step.address for step in self.outcome.unknown}
+        for address, entry in self.known.items():
+            if entry.ending and address not in unknown:
+                self.known[address] = replace(entry, ending=False)
 
     def settle_notes(self) -> None:
         """What is still awaited, now that ids are known."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lbstack import asking
-from lbstack.apply import announced, apply
+from lbstack.apply import announced, apply, condemned
 from lbstack.cli.again import Again, require_allowed
 from lbstack.cli.options import warn
 from lbstack.cli.telling import Teller
@@ -149,7 +149,7 @@ async def execute(
     intents = announced(plan)
     nonce = plan.pins.nonce
     state = replace(
-        state,
+        condemned(plan, state),
         organization=plan.pins.organization or state.organization,
         spent=(*state.spent, *([nonce] if nonce else [])),
     )

@@ -54,7 +54,7 @@ def refusals(
     if not plan.destroy:
         found += _missing(plan, kinds)
         found += _emptied(going, stack, state) or [
-            *_several_missing(plan, going, snapshot, allowed),
+            *_several_missing(going, state, snapshot, allowed),
             *_mass_change(going, state, allowed),
         ]
         found += _kinds_own(plan, snapshot, kinds)
@@ -115,10 +115,11 @@ def _missing(plan: Plan, kinds: Mapping[str, Kind]) -> Iterator[Refusal]:
 
 
 def _several_missing(
-    plan: Plan, going: Iterable[Change], snapshot: Snapshot, allowed: Allowed
+    going: Iterable[Change], state: State, snapshot: Snapshot, allowed: Allowed
 ) -> Iterator[Refusal]:
-    forgotten = [c for c in going if c.action is Action.FORGET and snapshot.resources[c.address] is None]
-    gone = [address for address, live in snapshot.resources.items() if live is None]
+    ours = {address for address, entry in state.resources.items() if entry.ending}
+    gone = {address for address, live in snapshot.resources.items() if live is None} - ours
+    forgotten = [c for c in going if c.action is Action.FORGET and c.address in gone]
     if forgotten and len(gone) > 1 and not allowed.mass_change:
         names = some([str(change.address) for change in forgotten])
         yield Refusal(

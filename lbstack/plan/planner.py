@@ -20,7 +20,7 @@ from lbstack.plan.changes import ABSENT, Action, Change, Deposed, FieldChange, O
 from lbstack.plan.diff import differences
 from lbstack.plan.fingerprints import seen_in
 from lbstack.plan.notes import awaited
-from lbstack.plan.remembered import CHANGED, GONE, comparable, drift, shaped, unfinished
+from lbstack.plan.remembered import CHANGED, comparable, drift, gone, shaped, unfinished
 from lbstack.plan.targets import limited
 from lbstack.stack.model import Resource
 from lbstack.state.model import Entry, State
@@ -146,14 +146,16 @@ class _Making:
 
     def _missing(self, resource: Resource, entry: Entry) -> bool:
         """Whether it is gone from the workspace, and nobody said to make another: what it was stays what
-        others refer to, so that the plan tells of nothing else."""
+        others refer to, so that the plan tells of nothing else. What we were to destroy was not lost."""
         address = resource.address
-        if entry.id is None or address in self.recreate or self.snapshot.resources[address] is not None:
+        if entry.id is None or entry.ending or address in self.recreate:
+            return False
+        if self.snapshot.resources[address] is not None:
             return False
         change = Change(
             address,
             Action.MISSING,
-            GONE,
+            gone(entry),
             entry.id,
             before=entry.attributes,
             needs=self._needs(address),
@@ -192,7 +194,7 @@ class _Making:
         return Change(
             address,
             Action.CREATE,
-            f"{GONE}{costs}" if entry.id else "",
+            f"{gone(entry)}{costs}" if entry.id else "",
             after={**bound, **made},
             want=want,
             needs=self._needs(address),
@@ -248,7 +250,7 @@ class _Making:
             return
         over = live is None and not kind.leaves(entry.id, dict(entry.memory))
         forget = not kind.deletable or over or not self._destroys(address)
-        reason = GONE if live is None else kind.kept if not kind.deletable else ""
+        reason = gone(entry) if live is None else kind.kept if not kind.deletable else ""
         self.changes.append(
             Change(
                 address,

@@ -17,6 +17,7 @@ from lbstack.state.model import Entry, State
 from lbstack.values import Address
 
 GONE = "deleted outside lbstack"
+ENDED = "destroyed by an apply that was cut off"
 CHANGED = "changed outside lbstack"
 UNFINISHED = "the last apply did not finish this"
 
@@ -29,7 +30,8 @@ def drift(state: State, snapshot: Snapshot, kinds: Mapping[str, Kind]) -> Iterab
         live, kind = snapshot.resources[address], kinds[address.kind]
         remembered = dict(entry.attributes)
         if live is None:
-            yield Change(address, Action.DELETE, GONE, entry.id, remembered, None)
+            if not entry.ending:
+                yield Change(address, Action.DELETE, GONE, entry.id, remembered, None)
             continue
         with shaped(address):
             have = comparable(kind, remembered, live.attributes, entry)
@@ -40,6 +42,11 @@ def drift(state: State, snapshot: Snapshot, kinds: Mapping[str, Kind]) -> Iterab
         if lines:
             plain = tuple(replace(line, replaces=False) for line in lines)
             yield Change(address, Action.UPDATE, CHANGED, entry.id, remembered, {**remembered, **told}, plain)
+
+
+def gone(entry: Entry) -> str:
+    """Why an object is not there any more."""
+    return ENDED if entry.ending else GONE
 
 
 @contextmanager

@@ -32,7 +32,8 @@ class Entry:
 
     `id` is None between the retirement of nothing and the creation of a replacement: an entry
     without an id must have something deposed. `unfinished` names fields that a broken step left
-    in doubt; `memory` is the kind's own.
+    in doubt; `memory` is the kind's own. `ending` says that an apply was to destroy it, and has not told
+    how that went: once it is gone, that was us.
     """
 
     id: str | None
@@ -42,6 +43,7 @@ class Entry:
     deposed: tuple[DeposedObject, ...] = ()
     unfinished: tuple[str, ...] = ()
     protected: bool = False
+    ending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,8 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
         data["unfinished"] = list(entry.unfinished)
     if entry.protected:
         data["protected"] = True
+    if entry.ending:
+        data["ending"] = True
     return data
 
 
@@ -266,6 +270,7 @@ def entry_from_json(data: dict[str, Any]) -> Entry:
         ),
         tuple(str(name) for name in data.get("unfinished", [])),
         bool(data.get("protected", False)),
+        bool(data.get("ending", False)),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from lbstack.apply import Outcome, announced, apply
+from lbstack.apply import Outcome, announced, apply, condemned
 from lbstack.asking import Absence
 from lbstack.graph import Graph, build
 from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Search, Sighting, Tracked, Work
@@ -197,11 +197,8 @@ class World:
         """Plan unless that was done, carry out, save; with a fate, perhaps not to the end. Somebody may
         ask it to stop when so many steps have begun."""
         made = what if isinstance(what, Plan) else self.plan(what, **more)
-        # What a killed apply had destroyed, and is wanted again, is made anew by those who say so.
-        missing = frozenset(c.address for c in made.changes if c.action is Action.MISSING)
-        if missing and not isinstance(what, Plan):
-            made = self.plan(what, recreate=missing, **more)
-        state = self.recovered(renamed(self.state, made.moves))
+        assert not [change for change in made.changes if change.action is Action.MISSING]
+        state = condemned(made, self.recovered(renamed(self.state, made.moves)))
         intents = announced(made)
         state, journal = self.store.begin(replace(state, organization=made.pins.organization), intents)
         self.events = []
