@@ -46,6 +46,8 @@ def again_after(settle: float) -> float:
 class Reader(Protocol):
     """The wire, as far as reading goes. `Answer` has `data` and `errors` as they came."""
 
+    def server_now(self) -> float | None: ...
+
     async def read(self, document: str, variables: dict[str, Any]) -> Any: ...
 
 
@@ -166,7 +168,7 @@ async def ask_all(asks: list[Ask], wire: Reader, identity: Identity) -> list[Rep
             reply = _reply(answer.data, f"a{index}", by_alias.get(f"a{index}", []))
             if reply.gone:
                 identity.require_sight(answer.data)
-        replies.append(reply)
+        replies.append(replace(reply, now=wire.server_now()))
     return replies
 
 

@@ -26,6 +26,10 @@ from lbstack.stack.model import Resource
 from lbstack.values import Address, Ref, Template
 
 
+class Unclaimed(StateError):
+    """Objects of a stack exist, and no state that knows them was found."""
+
+
 @dataclass(frozen=True, slots=True)
 class Binding:
     """What was concluded of one address: an id and by what it was told, or the candidates."""
@@ -67,7 +71,7 @@ async def require_unclaimed(graph: Graph, kinds: Mapping[str, Kind], wire: Reade
     if owned:
         told = ", ".join(f"{one.id} ({(one.owner or '').partition('/')[2]})" for one in owned[:3])
         more = f" and {len(owned) - 3} more" if len(owned) > 3 else ""
-        raise StateError(
+        raise Unclaimed(
             f"there is no state of stack {graph.stack.name} here, but what it made is: {told}{more}",
             f"name its state with --state; if that is lost: lbstack state rebuild {named}".rstrip()
             + f"; for another copy of the stack: lbstack state new {named}".rstrip(),

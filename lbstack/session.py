@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
-from lbstack.errors import ConfigError, Problem, ServiceError, StateError, UsageError
+from lbstack.errors import ConfigError, LockedError, Problem, ServiceError, StateError, UsageError
 from lbstack.values import NOTHING, Address, Allowed, Intent
 
 if TYPE_CHECKING:  # the edges are slow to import, and each command needs only some of them
@@ -153,6 +154,19 @@ def open_store(settings: Settings, stack: str) -> AnyStore:
     path = Path(named) if named else default
     second = second_place(path, settings.environ)
     return Store(path, stack, settings.where, second=second, network=settings.allow_nfs)
+
+
+@contextmanager
+def unless_begun(store: AnyStore) -> Iterator[None]:
+    """Where a state seems to be lost, look again: another apply may have begun it since it was read."""
+    from lbstack.rebuild import Unclaimed
+
+    try:
+        yield
+    except Unclaimed:
+        if store.load().lineage:
+            raise LockedError("another apply has begun this stack meanwhile", "run this again") from None
+        raise
 
 
 async def read_workspace(
@@ -331,14 +345,6 @@ async def find_lost(
     if refuse and (verdict.ambiguous or (patience and verdict.open)):
         raise unclear(verdict)
     return state, verdict
-
-
-def read_var_value(text: str) -> tuple[str, str]:
-    """``NAME=VALUE`` as given with ``--var``."""
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise UsageError("a --var is not of the form NAME=VALUE")  # and may be a secret, so not repeated
-    return name, value
 
 
 def dumps(document: Any) -> str:

@@ -229,6 +229,38 @@ def test_a_planted_kind_name_is_found() -> None:
     assert named_kinds('def f():\n    """As dataset.foo."""\n    print("no project of mine")') == []
 
 
+WALL_CLOCKS = {
+    "time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.ctime", "time.asctime", "time.strftime",
+    "datetime.now", "datetime.utcnow", "datetime.today", "date.today",
+}  # fmt: skip
+TOLD = {"cli/telling.py", "state/remote.py"}
+"""What this machine's clock says is told to people here: in an event of ``--json``, and in a lock."""
+
+
+def asked_clocks(source: str) -> list[str]:
+    """How code asks for the time of day."""
+    return [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute) and any(ast.unparse(node).endswith(name) for name in WALL_CLOCKS)
+    ]
+
+
+def test_this_machines_clock_decides_nothing() -> None:
+    asking = {
+        str(path.relative_to(ROOT)): asked
+        for path in modules()
+        if station(path) != "sandbox" and (asked := asked_clocks(path.read_text()))
+    }
+    assert {name: len(asked) for name, asked in asking.items()} == dict.fromkeys(TOLD, 1)
+
+
+def test_a_planted_clock_is_found() -> None:
+    assert asked_clocks("import time\nx = time.time() - 3\n") == ["time.time"]
+    assert asked_clocks("x = datetime.datetime.now(UTC)") == ["datetime.datetime.now"]
+    assert asked_clocks("from time import monotonic\nx = time.monotonic()") == []
+
+
 @pytest.mark.parametrize("path", [p for p in modules() if p.name == "__init__.py"], ids=str)
 def test_package_files_hold_a_docstring_and_at_most_a_registry(path: Path) -> None:
     tree = ast.parse(path.read_text())

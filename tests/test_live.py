@@ -30,6 +30,9 @@ class Reader:
     ) -> None:
         self.change, self.documents = change, []
 
+    def server_now(self) -> float | None:
+        return None
+
     async def read(self, text: str, variables: dict[str, Any]) -> Answer:
         self.documents.append(text)
         data: dict[str, Any] = {**HERE}

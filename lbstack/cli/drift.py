@@ -10,7 +10,7 @@ import click
 from lbstack.cli import options
 from lbstack.connect import open_wire
 from lbstack.errors import Exit
-from lbstack.session import Settings, dumps, load_graph, make_plan, open_store
+from lbstack.session import Settings, dumps, load_graph, make_plan, open_store, unless_begun
 
 if TYPE_CHECKING:
     from lbstack.plan.changes import Plan
@@ -30,10 +30,11 @@ def command(settings: Settings, as_json: bool, no_color: bool) -> int:
     from lbstack.render.text import drift_lines
 
     graph = load_graph(settings)
-    state = open_store(settings, graph.stack.name).load()
+    store = open_store(settings, graph.stack.name)
+    state = store.load()
 
     async def work() -> Plan:
-        with refresh_bar() as show:
+        with refresh_bar() as show, unless_begun(store):
             async with open_wire(settings) as wire:
                 return (await make_plan(settings, graph, state, wire, show, refuse=False))[0]
 

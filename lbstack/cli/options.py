@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from lbstack.errors import Problem, UsageError
-from lbstack.session import Settings, read_var_value
+from lbstack.session import Settings
 from lbstack.values import Address, Allowed
 
 Command = Callable[..., Any]
@@ -143,7 +143,7 @@ def with_settings(command: Command) -> Command:
             endpoint=options.pop("endpoint", None),
             state=options.pop("state", None),
             allow_nfs=options.pop("allow_nfs", False),
-            variables=dict(read_var_value(text) for text in options.pop("var", ())),
+            variables=dict(_variable(text) for text in options.pop("var", ())),
             var_files=tuple(options.pop("var_files", ())),
             targets=_addresses(options.pop("target", ())),
             allowed=Allowed(
@@ -189,3 +189,11 @@ def duration(text: str) -> float:
     if not match:
         raise UsageError(f"{text!r} is no duration", "write it as 30s, 5m or 1h")
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, None: 1}[match[2]]
+
+
+def _variable(text: str) -> tuple[str, str]:
+    """``NAME=VALUE`` as given with ``--var``."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError("a --var is not of the form NAME=VALUE")  # and may be a secret, so not repeated
+    return name, value

@@ -16,7 +16,7 @@ from lbstack.cli import options
 from lbstack.cli.again import Again, gc, place, require_allowed
 from lbstack.connect import open_wire
 from lbstack.errors import Exit, UsageError
-from lbstack.session import Settings, dumps, load_graph, make_plan, open_store
+from lbstack.session import Settings, dumps, load_graph, make_plan, open_store, unless_begun
 
 if TYPE_CHECKING:
     from lbstack.plan.changes import Plan
@@ -60,7 +60,7 @@ def command(
         state = replace(state, pending=())  # what it is making is its own affair
 
     async def work() -> tuple[Plan, State]:
-        with refresh_bar() as show:
+        with refresh_bar() as show, unless_begun(store):
             async with open_wire(settings) as wire:
                 return await make_plan(settings, graph, state, wire, show)
 

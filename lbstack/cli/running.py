@@ -36,6 +36,7 @@ from lbstack.session import (
     open_store,
     require_kinds,
     require_unmoved,
+    unless_begun,
 )
 from lbstack.stack.files import SUFFIXES
 from lbstack.state.model import State, bound, renamed
@@ -86,7 +87,7 @@ def _run_stack(
 
         async def work() -> int:
             async with open_wire(settings) as wire:
-                with refresh_bar() as show:
+                with refresh_bar() as show, unless_begun(store):
                     patience = Patience(settings.settle, wire.server_now, waits=settings.waits)
                     plan, pinned = await make_plan(
                         settings, graph, state, wire, show, patience=patience, on_wait=teller.waits

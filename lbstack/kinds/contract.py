@@ -42,11 +42,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to one `Ask`: its data, or proof that the object is gone, or *too complex*."""
+    """The answer to one `Ask`: its data, or proof that the object is gone, or *too complex*; and the
+    service's time `now`, in seconds since 1970 (None: it did not say)."""
 
     data: Any = None
     gone: bool = False
     too_complex: bool = False
+    now: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,9 @@ class Planned:
 
 class Wire(Protocol):
     """The service, as far as a kind may see it."""
+
+    def server_now(self) -> float | None:
+        """The service's time in seconds since 1970; None as long as no answer has told it."""
 
     async def query(self, document: str, **variables: Any) -> dict[str, Any]:
         """The data of a read. Raises `NotFound` or another `ServiceError`."""

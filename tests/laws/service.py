@@ -128,6 +128,9 @@ class Service:
 
     # -- what the reader of the workspace sends -----------------------------------------------------
 
+    def server_now(self) -> float | None:
+        return None
+
     async def read(self, document: str, variables: dict[str, Any]) -> Answer:
         """Every alias answered; what is not there is an error at its alias."""
         data: dict[str, Any] = {"user": {"id": "u"}, "organization": {"id": "o"}}

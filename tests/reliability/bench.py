@@ -148,8 +148,9 @@ def _listen() -> None:
 
 
 @contextmanager
-def a_bench(folder: Path, **conditions: Any) -> Iterator[Bench]:
-    """A bench with a fresh workspace; the folder of the stack is ``folder/work``."""
+def a_bench(folder: Path, *, shim: str = "", **conditions: Any) -> Iterator[Bench]:
+    """A bench with a fresh workspace; the folder of the stack is ``folder/work``. Its commands have read
+    the module `shim`."""
     work = folder / "work"
     work.mkdir(mode=0o700)
     store = open_store(folder / "data")
@@ -169,7 +170,7 @@ def a_bench(folder: Path, **conditions: Any) -> Iterator[Bench]:
         control = httpx2.Client(
             base_url=served.control, headers={"authorization": f"Bearer {served.token}"}, timeout=60
         )
-        nursery = Nursery(folder)
+        nursery = Nursery(folder, shim)
         bench = Bench(work, store, served, env, control, nursery)
         bench.write(story.FIRST)
         try:

@@ -52,9 +52,9 @@ class Stages:
 
 
 @contextmanager
-def the_stages(folder: Path) -> Iterator[Stages]:
+def the_stages(folder: Path, shim: str = "") -> Iterator[Stages]:
     """Create what is in the stack; replace, update and delete some of it; destroy it all."""
-    with a_bench(folder) as bench:
+    with a_bench(folder, shim=shim) as bench:
         create = _stage(bench, APPLY)
         bench.write(story.SECOND)
         change = _stage(bench, APPLY)

@@ -229,3 +229,19 @@ def until(what: Callable[[], bool], patience: float = 60.0) -> None:
     while not what():
         assert time.monotonic() < ends, "it does not come to that"
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("where", "verb"), [("local", "plan"), ("forge", "plan"), ("forge", "apply")])
+def test_who_read_the_state_before_another_began_it_is_not_told_that_it_is_lost(
+    bench: Bench, s3: str, where: str, verb: str
+) -> None:
+    words = [verb, "stack.yaml", "--var", "run=late", *(["--auto-approve"] if verb == "apply" else [])]
+    with state_in(where, bench, s3):
+        bench.fault("accept", {"barrier": "reading"}, type="query", max=1)
+        late = bench.start(*words)
+        assert bench.reached("reading")
+        bench.done("apply", "stack.yaml", "--auto-approve", "--var", "run=early")
+        bench.tell("POST", "/barrier/reading/release")
+        assert late.wait() == 3, late.result()
+        assert "another apply has begun this stack meanwhile" in late.err.read_text()
+    assert set(descriptions(bench).values()) == {"by early"}

@@ -86,11 +86,12 @@ def chapters(bench: Bench) -> list[Chapter]:
 
 
 def trials(chapters: list[Chapter]) -> list[tuple[Chapter, str, int, str]]:
-    """Each mutation with each loss; of every commit some of the losses, in turn, so that each is tried."""
-    each = size(4, len(LOSSES))
+    """Each mutation with each loss; of one that was sent before in the same part (another invitation, another
+    role), of every commit some of the losses, in turn."""
     names, found, turn = list(LOSSES), [], 0
     for chapter in chapters:
         for op, nth in chapter.calls:
+            each = len(names) if nth == 1 else size(3, len(names))
             found += [(chapter, op, nth, names[(turn + k) % len(names)]) for k in range(each)]
             turn += each
     return found

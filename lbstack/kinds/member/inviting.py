@@ -6,7 +6,6 @@ API reference 1.5 (invitations), 6.1 (several may be open for one address).
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -190,13 +189,13 @@ async def _invite(work: Work, people: People, role: str, projects: dict[str, str
     id = answer["invite"]["id"]
     if id == "invited":  # what the service may say instead of an id (API reference 1.5)
         id = await _newest(work)
-    work.memory.update({BROUGHT_BY: INVITED, INVITATION: id, INVITED_AT: time.time()})
+    work.memory.update({BROUGHT_BY: INVITED, INVITATION: id, INVITED_AT: work.wire.server_now()})
     return str(id)
 
 
 async def _open_one(work: Work, id: str) -> dict[str, Any] | None:
     """The open invitation with this id; one that was just sent may take a while to show."""
-    for pause in PAUSES if just_sent(id, work.memory) else PAUSES[:1]:
+    for pause in PAUSES if just_sent(id, work.memory, work.wire.server_now()) else PAUSES[:1]:
         await asyncio.sleep(pause)
         found = next((invite for invite in await invites_of(work) if invite["id"] == id), None)
         if found:

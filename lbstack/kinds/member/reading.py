@@ -12,6 +12,7 @@ from typing import Any
 from lbstack.errors import Problem
 from lbstack.kinds.contract import Ask, Fields, Findings, Live, Reading, ReadProblems, Reply, Tracked
 from lbstack.kinds.member.words import (
+    INVITATION,
     INVITE,
     INVITED,
     JOINED,
@@ -33,10 +34,13 @@ def read(tracked: Sequence[Tracked]) -> Reading:
     """Everybody, every open invitation, and the members of projects that were remembered: lists only.
 
     Whom no list shows is read by id. An invitation has no read by id, and lists are behind (API reference
-    6.6): until they must have caught up, one that was sent is taken to be open.
+    6.6): until they must have caught up, one that was sent is taken to be open, and then it is looked for in
+    a second list before it counts as gone.
     """
     known = Counter(id for item in tracked if item.id for id in item.known.get("projects") or {})
-    roles, (everybody, members), invites = yield from together(_all_roles(), _people_of(known), all_invites())
+    roles, (everybody, members), (invites, now) = yield from together(
+        _all_roles(), _people_of(known), _open_invites()
+    )
     by_email = {user["email"].lower(): user for user in everybody}
     people = by_email | {user["id"]: user for user in everybody}
     problems = [*_same_address(tracked), *_unknown_roles(tracked, roles), *_unfit(tracked, by_email)]
@@ -48,22 +52,20 @@ def read(tracked: Sequence[Tracked]) -> Reading:
         for member in listed or ()
         if member["accessFrom"] != "ORGANIZATION"  # whoever has an organisation role is listed, too
     }
-    # By id, and by the address: who accepts, or is invited anew, has another id.
-    open_ones = {invite["inviteeEmail"].lower(): invite for invite in reversed(invites)}
-    open_ones.update({invite["id"]: invite for invite in invites})
+    open_ones = _by_key(invites)
     found: dict[Address, Live | None] = {}
     rest = []
     for item in tracked:
         keys = [item.id, item.address.key.lower()] if item.id else []
         if user := _first(keys, people):
             found[item.address] = _joined(item, user, on_projects)
-        elif item.id not in open_ones and just_sent(item.id, item.memory):
+        elif item.id not in open_ones and just_sent(item.id, item.memory, now):
             found[item.address] = _still_invited(item)
         elif invite := _first(keys, open_ones):
             found[item.address] = _invited(invite)
         elif item.id:
             rest.append(item)
-    found |= yield from _by_id(rest, on_projects)
+    found |= yield from _looked_for(rest, on_projects)
     return Findings(
         found,
         {
@@ -113,20 +115,49 @@ def _members_page(project: str) -> Callable[[int, int], Ask]:
     return page
 
 
+def _by_key(invites: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Invitations by id, and by the address: who accepts, or is invited anew, has another id."""
+    oldest = {invite["inviteeEmail"].lower(): invite for invite in reversed(invites)}
+    return oldest | {invite["id"]: invite for invite in invites}
+
+
 def all_invites(selection: str = INVITE) -> Generator[list[Ask], list[Reply], list[dict[str, Any]]]:
     """Every open invitation of the organisation."""
+    invites, _ = yield from _open_invites(selection)
+    return invites
+
+
+def _open_invites(
+    selection: str = INVITE, later: bool = False
+) -> Generator[list[Ask], list[Reply], tuple[list[dict[str, Any]], float | None]]:
+    """Every open invitation of the organisation, and the service's time."""
     text = (
         f"organization {{ id invites(from: $from, first: {PAGE}) {{ nodes {{ {selection} }} nextCursor }} }}"
     )
     found: list[dict[str, Any]] = []
     cursor = None
     while True:
-        (reply,) = yield [Ask(text, {"from": ("ID", cursor)}, PAGE)]
+        (reply,) = yield [Ask(text, {"from": ("ID", cursor)}, PAGE, later=later and cursor is None)]
         page = reply.data["invites"]
         found += page["nodes"]
         cursor = page["nextCursor"]
         if not cursor or not page["nodes"]:
-            return found
+            return found, reply.now
+
+
+def _looked_for(
+    items: list[Tracked], on_projects: Roles
+) -> Generator[list[Ask], list[Reply], dict[Address, Live | None]]:
+    """Whom no list shows: by id, and whom the stack invited in a second list of invitations."""
+    found = yield from _by_id(items, on_projects)
+    lost = [item for item in items if found[item.address] is None and item.id == item.memory.get(INVITATION)]
+    if lost:
+        invites, _ = yield from _open_invites(later=True)
+        open_ones = _by_key(invites)
+        for item in lost:
+            if invite := _first([item.id or "", item.address.key.lower()], open_ones):
+                found[item.address] = _invited(invite)
+    return found
 
 
 def _by_id(

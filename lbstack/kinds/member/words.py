@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from lbstack.kinds.contract import Fields
@@ -18,7 +17,7 @@ NONE = "NONE"
 INVITATION = "invitation"
 """In memory: the id of the invitation that the stack sent."""
 INVITED_AT = "invited_at"
-"""In memory: when the stack sent its invitation, in seconds since 1970 by this machine's clock."""
+"""In memory: when the stack sent its invitation, in seconds since 1970 by the service's clock."""
 LAG = 1.0
 """Seconds until an invitation shows in its list (API reference 6.6)."""
 GRACE = 15.0
@@ -28,10 +27,11 @@ INVITED, JOINED = "invited", "member"
 """What a member's status may be."""
 
 
-def just_sent(id: str | None, memory: Fields) -> bool:
-    """Whether this is the id of an invitation of ours so young that lists need not show it yet."""
+def just_sent(id: str | None, memory: Fields, now: float | None) -> bool:
+    """Whether this is the id of an invitation of ours so young that lists need not show it yet. `now` is the
+    service's time; where it does not tell it, nothing counts as young."""
     then = memory.get(INVITED_AT) if id == memory.get(INVITATION) else None
-    return isinstance(then, (int, float)) and abs(time.time() - then) < GRACE
+    return now is not None and isinstance(then, (int, float)) and abs(now - then) < GRACE
 
 
 def spelled(role: dict[str, Any] | str | None) -> str:
