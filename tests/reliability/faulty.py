@@ -59,7 +59,7 @@ class Script(Weather):
 
     Beside the faults of other weather there are ``die`` (after the commit), ``late N`` (executed at the
     N-th request after this one, or when `Faulty.catch_up` is called), ``401``, ``refused below``
-    (a refusal below the root field), ``echo``, and ``null alias``.
+    (a refusal below the root field), ``echo``, ``null alias``, and ``gone alias`` (said not to be there).
     """
 
     def __init__(self, *script: tuple[str, str]) -> None:
@@ -177,6 +177,9 @@ def _spoilt(fault: str, told: dict[str, Any], asked: bytes) -> bytes:
     }
     if fault == "null alias":
         return json.dumps({"data": {**data, "a0": None}}).encode()
+    if fault == "gone alias":
+        absent = {"message": "not found", "path": ["a0"], "extensions": {"code": "RESOURCE_NOT_FOUND"}}
+        return json.dumps({"data": {**data, "a0": None}, "errors": [absent]}).encode()
     if fault == "echo":
         error["message"] = f"String cannot represent a non string value: {asked.decode()}"
     if fault == "refused below":

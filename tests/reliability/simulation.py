@@ -122,10 +122,12 @@ class Life:
         self.orphans: set[str] = set()
         self.settle = settle
         self.hear: Callable[[str], None] = lambda text: None
+        self.opened: Callable[[], Any] = lambda: Store(folder / "state.json", "life", "sandbox")
 
     @property
-    def store(self) -> Store:
-        return Store(self.folder / "state.json", "life", "sandbox")
+    def store(self) -> Any:
+        """The state, opened anew as each process does: a `Store`, or one elsewhere."""
+        return self.opened()
 
     # -- one run of lbstack ----------------------------------------------------------------------------
 

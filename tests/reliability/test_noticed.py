@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,22 @@ import lbstack.carry as carry
 import lbstack.live as live
 import lbstack.recover as recovering
 from lbstack.api.wire import ApiWire
-from lbstack.errors import Exit, OutcomeUnknown, ServiceError
+from lbstack.cli.main import run as command
+from lbstack.errors import Exit, LockedError, OutcomeUnknown, ServiceError
 from lbstack.kinds import reading
 from lbstack.kinds.contract import Reply
-from lbstack.plan import guards
+from lbstack.plan import guards, saved
 from lbstack.sandbox.conditions import Paging
 from lbstack.sandbox.world import add_organization
-from lbstack.state import files, journal
+from lbstack.state import files, journal, remote, remote_log
 from lbstack.state.intents import Ledger
 from lbstack.state.store import Store
 from tests.reliability.conftest import Report
 from tests.reliability.converged import tracked
+from tests.reliability.elsewhere import Kept, at, take_over
 from tests.reliability.faulty import Script
 from tests.reliability.simulation import Broken, Life, run
+from tests.reliability.wishes import stack_text
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 DATASET = {"dataset.d": {"name": "d", "description": "x"}}
@@ -104,6 +107,14 @@ def null(life: Life) -> None:
     life.require_converged()
 
 
+def lagging(life: Life) -> None:
+    """A replica that is behind says of what is there that it is not, once."""
+    life.apply(Script())
+    ended = life.apply(Script(("a0: dataset(", "gone alias")))
+    must(ended is Exit.OK, f"ended with {ended}")
+    life.require_converged()
+
+
 def elsewhere(life: Life) -> None:
     """The key is one of another organisation."""
     life.apply(Script())
@@ -138,6 +149,69 @@ def held(life: Life) -> None:
     """Another apply is at work."""
     with life.store.locked():
         must(life.apply(Script()) is Exit.LOCKED, "two are at work")
+
+
+def read_by_two(life: Life) -> None:
+    """Two have read the state elsewhere, and one of them has begun since."""
+    cell = Kept()
+    first, second = (at(cell, life.folder / name)() for name in ("first", "second"))
+    states = [store.load() for store in (first, second)]
+    _, log = first.begin(states[0])
+    try:
+        second.begin(states[1])[1].close()
+    except LockedError:
+        return
+    finally:
+        log.close()
+    raise Broken("two are at work")
+
+
+def overtaken(life: Life) -> None:
+    """A holder sleeps after its first mutation for longer than others wait; they free the state and go on."""
+    life.wish = {
+        "dataset.d": {"name": "d"},
+        "project.p": {"name": "p", "media_type": "IMAGE", "datasets": ["d"]},
+    }
+    cell = Kept()
+    life.opened = at(cell, life.folder / "here")
+    with pytest.MonkeyPatch.context() as patch:
+        sleeper = Sleeper(patch, lambda: take_over(at(cell, life.folder / "there")()))
+        ended = life.apply(sleeper)
+    must(ended is Exit.STATE, f"ended with {ended}")
+    begun = [body for body in sleeper.sent if b"mutation" in body][1:]
+    must(not begun, f"{len(begun)} mutations were sent after it woke")
+
+
+class Sleeper(Script):
+    """Weather in which the machine falls asleep as its first mutation is on its way."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, meanwhile: Callable[[], None]) -> None:
+        super().__init__()
+        self.patch, self.meanwhile, self.slept = patch, meanwhile, False
+
+    def fault(self, body: bytes) -> str:
+        if b"mutation" in body and not self.slept:
+            self.slept = True
+            self.meanwhile()
+            woken = remote_log.now() + 60
+            self.patch.setattr(remote_log, "now", lambda: woken)
+        return super().fault(body)
+
+
+def saved_once(life: Life) -> None:
+    """A plan that was saved is carried out, and then again."""
+    life.stack.write_text(stack_text(DATASET))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(life.folder)
+        patch.setenv("LBSTACK_VAR_hook", "whsec-12345678")
+        for words in (
+            ["apply", str(life.stack), "--auto-approve"],
+            ["plan", str(life.stack), "--out", "p.json"],
+            ["apply", "p.json"],
+        ):
+            must(command([*words, "--sandbox"]) == 0, f"{words[0]} did not end well")
+        again = command(["apply", "p.json", "--sandbox"])
+    must(again == Exit.STATE, f"the second time it ended with {again}")
 
 
 def echoed(life: Life) -> None:
@@ -298,6 +372,24 @@ def no_lock(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Store, "locked", lambda self, timeout=0.0: nullcontext())
 
 
+def no_swap(patch: pytest.MonkeyPatch) -> None:
+    """Writes take the place of whatever is there, as those of other tools do."""
+    patch.setattr(remote, "swap", lambda cell, data, expected, pause: cell.put(data, cell.get().version))
+
+
+def no_fence(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(remote_log, "FENCE", 1e9)
+
+
+def no_nonce(patch: pytest.MonkeyPatch) -> None:
+    bound = saved.bind
+    patch.setattr(saved, "bind", lambda plan, state, *more: bound(plan, replace(state, spent=()), *more))
+
+
+def one_look(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(live, "_send", live._send_once)
+
+
 def no_redaction(patch: pytest.MonkeyPatch) -> None:
     import lbstack.api.answers as answers
     import lbstack.errors as errors
@@ -353,6 +445,10 @@ MECHANISMS: dict[str, tuple[Patch, Callable[[Life], None]]] = {
     "a list proves no absence": (list_is_absent, short),
     "guards": (no_guard, protected),
     "the lock": (no_lock, held),
+    "a second look for what is gone": (one_look, lagging),
+    "the compare-and-swap": (no_swap, read_by_two),
+    "the fence": (no_fence, overtaken),
+    "the nonce of a saved plan": (no_nonce, saved_once),
     "redaction": (no_redaction, echoed),
     "an auth error ends the apply": (no_bar, barred),
     "exactly one candidate": (first_of_many, ambiguous),
