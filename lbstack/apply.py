@@ -103,9 +103,10 @@ async def apply(
     return run.outcome
 
 
-def announced(plan: Plan) -> list[Intent]:
-    """An intent with a fresh marker for every create of a plan."""
-    return [Intent(step.address, token_hex(16)) for step in schedule(plan) if step.verb == "create"]
+def announced(plan: Plan, actor: str = "", since: float | None = None) -> list[Intent]:
+    """An intent with a fresh marker for every create of a plan; `since` is the service's time by now."""
+    creates = [step.address for step in schedule(plan) if step.verb == "create"]
+    return [Intent(address, token_hex(16), actor=actor, since=since) for address in creates]
 
 
 def condemned(plan: Plan, state: State) -> State:

@@ -16,6 +16,7 @@ import click
 from lbstack import asking
 from lbstack.apply import announced, apply, condemned
 from lbstack.cli.again import Again, require_allowed
+from lbstack.cli.logged import Logged
 from lbstack.cli.options import warn
 from lbstack.cli.telling import Teller
 from lbstack.connect import open_wire
@@ -147,7 +148,7 @@ async def execute(
     settings: Settings, plan: Plan, state: State, store: AnyStore, wire: Any, teller: Teller
 ) -> int:
     """Carry the plan out with its journal open, then fold the journal into the state."""
-    intents = announced(plan)
+    intents = announced(plan, state.actor, wire.server_now())
     nonce = plan.pins.nonce
     state = replace(
         condemned(plan, state),
@@ -155,8 +156,9 @@ async def execute(
         spent=(*state.spent, *([nonce] if nonce else [])),
     )
     state, journal = store.begin(state, intents, nonce)
-    stop = _Stop()
+    logged, stop = Logged(store, plan, state, wire), _Stop()
     try:
+        logged.begins()
         with stop.listening():
             outcome = await apply(
                 plan,
@@ -179,10 +181,12 @@ async def execute(
             store.save(replace(outcome.state, serial=state.serial + 1) if moved else state)
     except (OSError, StackError) as trouble:  # the journal stays, and the next run goes on from it
         outcome.halted = outcome.halted or trouble
+    code = Exit.INTERRUPTED if outcome.stopped and not outcome.failed else outcome.exit
+    logged.ended(outcome, Exit.ERROR if outcome.halted else code)
     teller.outcome(plan, outcome)
     if outcome.halted is not None:
         raise outcome.halted
-    return Exit.INTERRUPTED if outcome.stopped and not outcome.failed else outcome.exit
+    return code
 
 
 def yes(plan: Plan) -> bool:

@@ -112,6 +112,11 @@ class RemoteStore:
         rest = records[document.mark :]
         return fold(state, rest, str(paths[0])) if rest else state
 
+    @property
+    def log(self) -> Path:
+        """Where the applies of this machine are written down."""
+        return self._beside.with_name(f"{self._beside.name}.log")
+
     def _journals(self, run: str) -> tuple[Path, Path]:
         first = self._beside.with_name(f"{self._beside.name}.{run}.journal")
         return first, first.with_name(f"{first.name}.twin")

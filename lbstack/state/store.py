@@ -2,7 +2,8 @@
 
 Beside ``PATH`` lie ``PATH.kept/`` (the last snapshots, a copy of this one among them), ``PATH.journal`` and
 ``PATH.journal.twin`` (what an apply has done since; the twin on another disk, if there is one),
-``PATH.lock`` (held by the kernel while applying) and ``PATH.key`` (for secrets' digests).
+``PATH.lock`` (held by the kernel while applying), ``PATH.key`` (for secrets' digests) and ``PATH.log`` (a
+line when an apply begins, and when it ends).
 
 A snapshot is saved in this order, each step durable before the next: the state, its copy, the end of the
 journal. So after a power cut the state is the newest of all, and a journal that belongs to an older one
@@ -57,6 +58,11 @@ class Store:
         """The files that hold the lines of a journal, the first of them first."""
         beside = [self._beside(".journal"), self._beside(".journal.twin")]
         return [*beside, self._second] if self._second else beside
+
+    @property
+    def log(self) -> Path:
+        """Where applies are written down."""
+        return self._beside(".log")
 
     @property
     def exists(self) -> bool:
