@@ -55,8 +55,11 @@ async def _embedded(data: Path) -> AsyncIterator[ApiWire]:
             broken = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT") in BROKEN
             cure = "lbstack sandbox reset begins anew" if broken else "see to that, and run this again"
             raise StateError(f"the sandbox's data in {data} cannot be used: {error}", cure) from None
-        async with ApiWire("http://sandbox/graphql", key, app=app) as wire:
-            yield wire
+        try:
+            async with ApiWire("http://sandbox/graphql", key, app=app) as wire:
+                yield wire
+        finally:
+            app.state.sandbox.store.close()
 
 
 def _requests_per_minute(settings: Settings) -> float:

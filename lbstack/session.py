@@ -198,6 +198,8 @@ async def read_workspace(
 
 def _require_grown(snapshot: Snapshot, state: State, settle: float, now: float | None) -> None:
     """Refuse to take for gone what was made so lately that not every reader need have seen it."""
+    if not settle:  # the service tells whole seconds: its now may be before the moment of a create
+        return
     for intent in state.markers:
         entry, live = state.resources.get(intent.address), snapshot.resources.get(intent.address, ())
         if live is not None or entry is None or not intent.id or entry.id != intent.id:

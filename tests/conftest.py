@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from lbstack.session import Settings, load_graph, make_plan
 from lbstack.state.model import State, bound, renamed
 from lbstack.state.store import Store
 from lbstack.work import Event
+from tests.nursery import Nursery
 
 T = TypeVar("T")
 
@@ -112,6 +113,14 @@ class World:
             return outcome
 
         return self.wired(run)
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Where commands come from: one for all tests of a process."""
+    made = Nursery()
+    yield made
+    made.close()
 
 
 @pytest.fixture

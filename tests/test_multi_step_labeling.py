@@ -9,7 +9,6 @@ import hmac
 import importlib.util
 import io
 import json
-import os
 import re
 import signal
 import subprocess
@@ -27,6 +26,7 @@ import pytest
 
 from lbstack.sandbox.events import newest
 from lbstack.sandbox.seed import open_store
+from tests.nursery import Nursery, bare
 
 STACKS = Path(__file__).parent.parent / "stacks"
 STACK, FOLDER = STACKS / "multi-step-labeling.yaml", STACKS / "multi-step-labeling"
@@ -65,8 +65,8 @@ def local(relay: str) -> list[str]:
 class Example:
     """A served sandbox with the stack applied to it."""
 
-    def __init__(self, folder: Path, env: dict[str, str]) -> None:
-        self.folder, self.env = folder, env
+    def __init__(self, nursery: Nursery, folder: Path, env: dict[str, str]) -> None:
+        self.nursery, self.folder, self.env = nursery, folder, env
         self.apply(NOBODY)
         self.step_2 = self.lbstack("output", str(STACK), "step_2_dataset", "--raw").strip()
         found = self.graphql(FIND)
@@ -77,10 +77,7 @@ class Example:
         )
 
     def lbstack(self, *words: str) -> str:
-        command = [sys.executable, "-m", "lbstack", *words]
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.env, text=True, capture_output=True, timeout=60
-        )
+        done = self.nursery.run(words, self.folder, self.env)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -127,20 +124,15 @@ class Example:
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
-    folder = tmp_path_factory.mktemp("example")
-    kept = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "HOME", "LANG", "TMPDIR")
-    env = {name: os.environ[name] for name in kept if name in os.environ}
-    command = [sys.executable, "-m", "lbstack", "sandbox", "serve", "--port", "0"]
-    with subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True) as serving:
-        assert serving.stdout is not None
-        endpoint, key = (serving.stdout.readline().strip() for _ in range(2))
+def example(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
+    folder, env = tmp_path_factory.mktemp("example"), bare()
+    words = ("sandbox", "serve", "--port", "0")
+    with nursery.saying(words, folder, env, apart=True) as (serving, said):
+        endpoint, key = (said.readline().strip() for _ in range(2))
         told = {"LABELBOX_ENDPOINT": endpoint, "LABELBOX_API_KEY": key, "LBSTACK_VAR_webhook_secret": SECRET}
-        try:
-            yield Example(folder, {**env, **told})
-        finally:
-            serving.send_signal(signal.SIGTERM)
-            assert serving.wait(timeout=30) == 0
+        yield Example(nursery, folder, {**env, **told})
+        serving.signal(signal.SIGTERM)
+        assert serving.wait(30) == 0
 
 
 @pytest.fixture(scope="module")

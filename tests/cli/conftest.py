@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 
 from lbstack.sandbox.server import running
 from tests import canaries
+from tests.nursery import Nursery, bare
 
 STACK = """\
 stack: signs
@@ -34,23 +34,21 @@ class Cli:
 
     folder: Path
     env: dict[str, str]
+    nursery: Nursery
 
-    def __call__(self, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
-        env = {**canaries.SUITE, **self.env, **more.pop("env", {})}
+    def __call__(
+        self, *words: str, stdin: int | None = None, env: Mapping[str, str] | None = None, **more: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Carry a command line out; ``more`` is for a process that starts from nothing."""
+        told = {**canaries.SUITE, **self.env, **(env or {})}
         before = canaries.files(self.folder)
-        done = subprocess.run(
-            [sys.executable, "-m", "lbstack", *words],
-            cwd=self.folder,
-            env=env,
-            text=True,
-            capture_output=True,
-            stdin=more.pop("stdin", subprocess.DEVNULL),
-            timeout=60,
-            **more,
-        )
+        if more or self.nursery.starts_otherwise(told):
+            done = whole(*words, cwd=self.folder, env=told, stdin=stdin or subprocess.DEVNULL, **more)
+        else:
+            done = self.nursery.run(words, self.folder, told, stdin=stdin)
         if "sandbox" not in words[:1]:  # whose keys are its own to show
             printed = {"stdout": (done.stdout or "").encode(), "stderr": (done.stderr or "").encode()}
-            secrets = {*canaries.SUITE.values(), env.get("LABELBOX_API_KEY", "")} - {""}
+            secrets = {*canaries.SUITE.values(), told.get("LABELBOX_API_KEY", "")} - {""}
             secrets = {secret for secret in secrets if len(secret) > 8}
             assert not canaries.leaks(secrets, printed | canaries.written(self.folder, before))
         return done
@@ -59,26 +57,27 @@ class Cli:
         (self.folder / name).write_text(text)
 
 
-def _bare() -> dict[str, str]:
-    kept = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "HOME", "LANG", "TMPDIR")
-    return {name: os.environ[name] for name in kept if name in os.environ}
+def whole(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    """A command line as a shell carries it out, from the start of the interpreter on."""
+    command = [sys.executable, "-m", "lbstack", *words]
+    return subprocess.run(command, text=True, capture_output=True, timeout=60, **more)
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
+def cli(tmp_path: Path, nursery: Nursery) -> Cli:
     """The command with nothing set."""
-    made = Cli(tmp_path, _bare())
+    made = Cli(tmp_path, bare(), nursery)
     made.write(STACK)
     return made
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Cli]:
+def served(tmp_path: Path, nursery: Nursery) -> Iterator[Cli]:
     """The command with the endpoint and key of a sandbox that is served for this test."""
     folder = tmp_path / "work"
     folder.mkdir()
     with running(tmp_path / "data") as (endpoint, key):
-        made = Cli(folder, {**_bare(), "LABELBOX_ENDPOINT": endpoint, "LABELBOX_API_KEY": key})
+        made = Cli(folder, {**bare(), "LABELBOX_ENDPOINT": endpoint, "LABELBOX_API_KEY": key}, nursery)
         made.write(STACK)
         yield made
 

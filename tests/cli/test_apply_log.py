@@ -34,11 +34,17 @@ def test_an_apply_is_written_down_when_it_begins_and_when_it_ends(cli: Cli) -> N
     begun, ended = lines(cli)
     state = json.loads((cli.folder / "state.json").read_text())
     known = state.get("state", state)
-    assert begun["begins"] and begun["actor"] == known["actor"] and begun["organization"] == known["organization"]
+    assert (
+        begun["begins"]
+        and begun["actor"] == known["actor"]
+        and begun["organization"] == known["organization"]
+    )
     assert begun["lineage"] == known["lineage"] and begun["plan"].startswith("1.") and begun["at"] > 0
     assert ended["apply"] == begun["apply"] and ended["exit"] == 0 and ended["unknown"] == []
     told = {(step["verb"], step["address"], step["end"]) for step in ended["steps"]}
-    assert told == {("create", a, "done") for a in ("dataset.signs", "ontology.damage", "project.step", "webhook.told")}
+    assert told == {
+        ("create", a, "done") for a in ("dataset.signs", "ontology.damage", "project.step", "webhook.told")
+    }
     assert {step["id"] for step in ended["steps"]} == {entry["id"] for entry in known["resources"].values()}
     text = (cli.folder / "state.json.log").read_text()
     assert not [word for word in ("Only-here", "whsec", "Street signs", "relay.example.com") if word in text]
@@ -68,5 +74,3 @@ def test_where_nothing_can_be_written_down_nothing_is_sent(cli: Cli) -> None:
     (cli.folder / "state.json.log").unlink()
     again = cli(*APPLY)
     assert again.returncode == 0 and "1 added" in again.stdout
-
-

@@ -17,13 +17,13 @@ from tests.cli.conftest import Cli, graphql
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        ("plan --sandbox >&-", 0),
-        ("plan --sandbox --json >&- 2>&-", 0),
+        pytest.param("plan --sandbox >&-", 0, marks=pytest.mark.slow),
+        pytest.param("plan --sandbox --json >&- 2>&-", 0, marks=pytest.mark.slow),
         ("plan --sandbox >&- 2>&- <&-", 0),
         ("apply --sandbox <&-", 1),
         ("apply --sandbox --json --auto-approve >&-", 0),
-        ("apply --sandbox --auto-approve <&- >&- 2>&-", 0),
-        ("output --sandbox --json >&-", 0),
+        pytest.param("apply --sandbox --auto-approve <&- >&- 2>&-", 0, marks=pytest.mark.slow),
+        pytest.param("output --sandbox --json >&-", 0, marks=pytest.mark.slow),
         ("nonsense 2>&-", 64),
     ],
 )

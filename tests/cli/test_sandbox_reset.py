@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,17 +13,10 @@ from tests.cli.conftest import STACK, Cli
 @contextmanager
 def serving(cli: Cli) -> Iterator[dict[str, str]]:
     """The sandbox of a folder, served by a process of its own; what a client's environment says."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lbstack", "sandbox", "serve", "--port", "0"],
-        cwd=cli.folder, env=cli.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    assert process.stdout
-    endpoint, key = (process.stdout.readline().strip() for _ in range(2))
-    try:
+    words = ("sandbox", "serve", "--port", "0")
+    with cli.nursery.saying(words, cli.folder, cli.env, apart=True) as (_, told):
+        endpoint, key = (told.readline().strip() for _ in range(2))
         yield {"LABELBOX_ENDPOINT": endpoint, "LABELBOX_API_KEY": key}
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
 
 
 def test_what_is_served_is_not_emptied_and_its_states_go_with_it(cli: Cli) -> None:

@@ -25,7 +25,7 @@ from lbstack.sandbox.seed import open_store
 from lbstack.sandbox.server import Served, misbehaving
 from lbstack.sandbox.store import Store
 from tests.reliability import story
-from tests.reliability.nursery import Child, Nursery
+from tests.reliability.children import Child, Children
 
 SETTLE = 0.3
 """Seconds after which the served sandbox is sure to show what was committed: its searches do not lag."""
@@ -53,7 +53,7 @@ class Bench:
     served: Served
     env: dict[str, str]
     control: httpx2.Client
-    nursery: Nursery
+    children: Children
 
     @property
     def state(self) -> Path:
@@ -63,7 +63,7 @@ class Bench:
 
     def start(self, *words: str, held: bool = False, **env: str) -> Child:
         """Begin a command line; one that is `held` waits for CONT."""
-        return self.nursery.start(words, self.folder, {**self.env, **env}, held=held)
+        return self.children.start(words, self.folder, {**self.env, **env}, held=held)
 
     def command(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Carry a command line out to its end, however that is."""
@@ -170,12 +170,12 @@ def a_bench(folder: Path, *, shim: str = "", **conditions: Any) -> Iterator[Benc
         control = httpx2.Client(
             base_url=served.control, headers={"authorization": f"Bearer {served.token}"}, timeout=60
         )
-        nursery = Nursery(folder, shim)
-        bench = Bench(work, store, served, env, control, nursery)
+        children = Children(folder, shim)
+        bench = Bench(work, store, served, env, control, children)
         bench.write(story.FIRST)
         try:
             yield bench
         finally:
-            nursery.close()
+            children.close()
             control.close()
     store.close()

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.reliability.bench import Bench
-from tests.reliability.nursery import Child
+from tests.reliability.children import Child
 
 STRACE = shutil.which("strace")
 
@@ -53,7 +53,7 @@ def traced(bench: Bench, words: Sequence[str], inject: str = "") -> tuple[Child,
     """Carry a command out under strace; returns the ended child and the file with its calls."""
     assert STRACE
     child = bench.start(*words, held=True)
-    log = bench.nursery.folder / "calls"
+    log = bench.children.folder / "calls"
     command = [STRACE, "-f", "-y", "-qq", "-o", str(log), "-e", f"trace={CALLS}", "-p", str(child.pid)]
     tracer = subprocess.Popen([*command, *(["-e", f"inject={inject}"] if inject else [])])
     try:

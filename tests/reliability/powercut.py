@@ -46,7 +46,7 @@ def record(bench: Bench, words: Sequence[str]) -> list[Call]:
     """The calls of a command that changed what is in the folder of the state."""
     assert STRACE
     child = bench.start(*words, held=True)
-    log = bench.nursery.folder / "all-calls"
+    log = bench.children.folder / "all-calls"
     command = [STRACE, "-f", "-y", "-qq", "-s", "4000000", "-o", str(log), "-e", f"trace={CALLS}"]
     tracer = subprocess.Popen([*command, "-p", str(child.pid)])
     _until_traced(child.pid)

@@ -20,7 +20,7 @@ from lbstack.sandbox.people import join
 from lbstack.sandbox.roles import ADMIN
 from lbstack.sandbox.world import create_key
 from tests.reliability.bench import Bench, a_bench
-from tests.reliability.nursery import Child
+from tests.reliability.children import Child
 from tests.reliability.places import PLACES, Place, state_in
 from tests.reliability.sizes import size
 from tests.remote.buckets import CONFLICT, s3_server
@@ -74,15 +74,8 @@ def people(bench: Bench, count: int) -> list[Person]:
 
 def start(bench: Bench, run: str, who: Person, *words: str) -> Child:
     """Begin the apply of one run; each has its own output, however many there are."""
-    out, err = (bench.nursery.folder / f"{run}.{name}" for name in ("out", "err"))
-    request = {
-        "words": ["apply", "stack.yaml", "--auto-approve", "--var", f"run={run}", *words],
-        "cwd": str(bench.folder),
-        "env": {**bench.env, "LABELBOX_API_KEY": who.key},
-        "held": False,
-    }
-    pid = bench.nursery.ask(**request, out=str(out), err=str(err))["pid"]
-    return Child(bench.nursery, int(pid), out, err)
+    command = ["apply", "stack.yaml", "--auto-approve", "--var", f"run={run}", *words]
+    return bench.children.start(command, bench.folder, {**bench.env, "LABELBOX_API_KEY": who.key}, name=run)
 
 
 def turns(bench: Bench, after: int) -> list[str]:

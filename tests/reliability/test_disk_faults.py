@@ -123,7 +123,7 @@ def test_a_full_disk(bench: Bench, wanted: tuple[Moment, Rows], report: Callable
     wrong, failed = [], 0
     for kib in sizes:
         bench.back(before)
-        disk = bench.nursery.folder / "disk"
+        disk = bench.children.folder / "disk"
         shutil.rmtree(disk, ignore_errors=True)
         shutil.rmtree(f"{disk}.copy", ignore_errors=True)
         disk.mkdir()

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.bench import APPLY, DESTROY, Bench
+from tests.reliability.children import Child
 from tests.reliability.conftest import Report
 from tests.reliability.converged import converged, state_store
-from tests.reliability.nursery import Child
 from tests.reliability.sizes import size
 from tests.reliability.stages import NAMES, Stage, Stages
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import graphql
 import pytest
 from documents import dataset, project
 from workspace import Workspace
 
 from lbstack.sandbox import world
-from lbstack.sandbox.schema import Prepared
+from lbstack.sandbox.schema import Prepared, sdl, the_schema
 
 ME = "{ user { id } }"
 
@@ -25,6 +26,14 @@ def post(box: Workspace, body: Any, path: str = "/graphql", **headers: str) -> t
 def code(body: Any) -> str:
     (error,) = body["errors"]
     return str(error["extensions"]["code"])
+
+
+def test_the_text_of_the_schema_which_is_taken_as_it_stands_is_valid() -> None:
+    assert graphql.validate_schema(graphql.build_schema(sdl())) == []  # both judge
+    judged = the_schema().to_kwargs() | {"assume_valid": False}
+    assert graphql.validate_schema(graphql.GraphQLSchema(**judged)) == []
+    with pytest.raises(TypeError, match="Unknown type 'Nowhere'"):
+        graphql.build_schema(f"{sdl()}\nextend type Query {{ nothing: Nowhere }}")
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/_gql"])

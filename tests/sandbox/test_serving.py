@@ -17,13 +17,7 @@ from workspace import Workspace
 from lbstack.sandbox.seed import open_store
 from lbstack.sandbox.server import running
 from lbstack.sandbox.turns import Turns
-
-
-def lbstack(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lbstack", *words]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=60, env=dict(os.environ)
-    )
+from tests.nursery import Nursery, bare
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
@@ -91,8 +85,8 @@ def test_a_lock_goes_to_whoever_has_waited_longest() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "example.com"])
-def test_serving_to_others_must_be_forced(tmp_path: Path, host: str) -> None:
-    done = lbstack("sandbox", "serve", "--host", host, folder=tmp_path)
+def test_serving_to_others_must_be_forced(nursery: Nursery, tmp_path: Path, host: str) -> None:
+    done = nursery.run(["sandbox", "serve", "--host", host], tmp_path, bare())
     assert done.returncode == 64
     assert "not a loopback address" in done.stderr
     assert "no place for real data" in done.stderr
@@ -120,7 +114,9 @@ def test_it_prints_endpoint_and_key_and_then_the_control_port(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("spoilt", ["format", "bytes"])
-def test_data_that_cannot_be_read_is_an_error_with_a_way_out(tmp_path: Path, spoilt: str) -> None:
+def test_data_that_cannot_be_read_is_an_error_with_a_way_out(
+    nursery: Nursery, tmp_path: Path, spoilt: str
+) -> None:
     data = tmp_path / ".lbstack"
     store = open_store(data)
     file = store.path
@@ -135,9 +131,9 @@ def test_data_that_cannot_be_read_is_an_error_with_a_way_out(tmp_path: Path, spo
         ("sandbox", "aws", "list"),
         ("plan", "s.yaml", "--sandbox"),
     ):
-        done = lbstack(*words, folder=tmp_path)
+        done = nursery.run(words, tmp_path, bare())
         assert done.returncode == 7, done.stderr
         assert "lbstack sandbox reset" in done.stderr
         assert "Traceback" not in done.stderr
-    assert lbstack("sandbox", "reset", "--auto-approve", folder=tmp_path).returncode == 0
-    assert lbstack("sandbox", "aws", "list", folder=tmp_path).returncode == 0
+    assert nursery.run(["sandbox", "reset", "--auto-approve"], tmp_path, bare()).returncode == 0
+    assert nursery.run(["sandbox", "aws", "list"], tmp_path, bare()).returncode == 0
