@@ -8,6 +8,7 @@ import click
 
 from lbstack.cli import options
 from lbstack.cli.running import carry_out
+from lbstack.plan.digest import approved as read
 from lbstack.session import Settings
 
 
@@ -21,7 +22,22 @@ from lbstack.session import Settings
 @options.output
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--destroy", is_flag=True, help="Destroy everything in state.")
+@click.option(
+    "--approved",
+    metavar="DIGEST",
+    help="Do not ask: do what this plan showed, or a part of it.",
+)
 @options.with_settings
-def command(settings: Settings, as_json: bool, no_color: bool, auto_approve: bool, destroy: bool) -> int:
+def command(
+    settings: Settings,
+    as_json: bool,
+    no_color: bool,
+    auto_approve: bool,
+    destroy: bool,
+    approved: str | None,
+) -> int:
     """Make the workspace match the stack. STACK may be a plan saved with plan --out."""
-    return carry_out(replace(settings, destroy=destroy), as_json, no_color, auto_approve)
+    settings = replace(settings, destroy=destroy)
+    return carry_out(
+        settings, as_json, no_color, auto_approve, read(approved) if approved is not None else None
+    )

@@ -25,6 +25,7 @@ from lbstack.graph import Graph
 from lbstack.kinds import KINDS
 from lbstack.plan import saved
 from lbstack.plan.changes import Plan
+from lbstack.plan.digest import Approved, require_approved
 from lbstack.recover import Patience
 from lbstack.render.progress import refresh_bar
 from lbstack.render.terminal import watched
@@ -49,9 +50,12 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: bool) -> int:
-    """Plan (or read a saved plan), ask unless told not to, apply. Returns the exit code."""
-    teller = Teller(as_json, no_color, Again(settings, auto_approve))
+def carry_out(
+    settings: Settings, as_json: bool, no_color: bool, auto_approve: bool, approved: Approved | None = None
+) -> int:
+    """Plan (or read a saved plan), ask unless it is to go ahead or was `approved`, apply. The exit code."""
+    words = ("--approved", approved.whole) if approved else ()
+    teller = Teller(as_json, no_color, Again(settings, auto_approve, words=words))
     if saved.is_plan(settings.path):
         said = (settings.destroy, settings.targets, settings.variables, settings.var_files)
         if any(said) or settings.allowed != NOTHING:
@@ -59,13 +63,15 @@ def carry_out(settings: Settings, as_json: bool, no_color: bool, auto_approve: b
                 f"{settings.path} is a saved plan, which is carried out as it is",
                 "leave --destroy, --target, --var and --allow-… out; secrets come from LBSTACK_VAR_NAME",
             )
-        return _patiently(settings, lambda left: _run_saved(settings, teller, left))
+        return _patiently(settings, lambda left: _run_saved(settings, teller, left, approved))
     graph = _graph(settings)
     warn(graph.warnings)
-    if not auto_approve and not watched(sys.stdin):
+    if not (auto_approve or approved or watched(sys.stdin)):
         raise ConfigError("nobody is there to say yes", "give --auto-approve, or apply a saved plan")
     store = open_store(settings, graph.stack.name)
-    return _patiently(settings, lambda left: _run_stack(settings, graph, store, teller, auto_approve, left))
+    return _patiently(
+        settings, lambda left: _run_stack(settings, graph, store, teller, auto_approve, left, approved)
+    )
 
 
 def _patiently(settings: Settings, attempt: Callable[[float], int]) -> int:
@@ -80,9 +86,16 @@ def _patiently(settings: Settings, attempt: Callable[[float], int]) -> int:
 
 
 def _run_stack(
-    settings: Settings, graph: Graph, store: AnyStore, teller: Teller, auto_approve: bool, wait: float
+    settings: Settings,
+    graph: Graph,
+    store: AnyStore,
+    teller: Teller,
+    auto_approve: bool,
+    wait: float,
+    approved: Approved | None,
 ) -> int:
-    """Plan, ask, apply, with the state held meanwhile."""
+    """Plan, ask, apply, with the state held meanwhile. What was `approved` is not asked about again."""
+    asks = not (auto_approve or approved)
     with store.locked(wait):
         state = store.load()
 
@@ -94,11 +107,13 @@ def _run_stack(
                         settings, graph, state, wire, show, patience=patience, on_wait=teller.waits
                     )
                 teller.plan(plan)
+                if approved:
+                    require_approved(plan, approved)
                 require_allowed(plan, teller.again)
-                if not (plan.empty or auto_approve or yes(plan)):
+                if asks and not (plan.empty or yes(plan)):
                     click.echo("Apply cancelled. Nothing was changed.", err=True)
                     return Exit.ERROR
-                if not (plan.empty or auto_approve):  # while it was asked, others went on
+                if asks and not plan.empty:  # while it was asked, others went on
                     await require_unmoved(plan, pinned, wire, "run this again, and look at the new plan")
                 return await execute(settings, plan, pinned, store, wire, teller)
 
@@ -117,10 +132,12 @@ def _graph(settings: Settings) -> Graph:
         raise ConfigError([what, *error.problems]) from None
 
 
-def _run_saved(settings: Settings, teller: Teller, wait: float) -> int:
+def _run_saved(settings: Settings, teller: Teller, wait: float, approved: Approved | None) -> int:
     """Carry out exactly what was saved, or nothing."""
     document = saved.read_plan(settings.path)
     require_kinds(document.plan)
+    if approved:
+        require_approved(document.plan, approved)
     saved.require_endpoint(document, settings.where)
     saved.require_same_stack(document)
     store = open_store(settings, document.plan.stack)

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lbstack.errors import UsageError
+from lbstack.errors import Problem, StateError, UsageError
 from lbstack.plan.changes import Action, Change, Plan
 from lbstack.values import Digest, Secret, Unknown
 
@@ -32,6 +32,8 @@ SIZE = 12
 """Bytes of an operation's digest."""
 
 SENSITIVE = "(sensitive)"
+
+AGAIN = "plan again, and have the new plan approved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,15 @@ class Approved:
     def beyond(self, plan: Plan) -> list[str]:
         """What a plan would do that was not approved; all of it, where that cannot be told apart."""
         return [name for name, part in operations(plan).items() if part not in (self.parts or ())]
+
+
+def require_approved(plan: Plan, digest: Approved) -> None:
+    """Refuse a plan that would do anything but what was approved, and say what."""
+    if digest.allows(plan):
+        return
+    if digest.parts is None:
+        raise StateError("what would be done is not exactly what was approved", AGAIN)
+    raise StateError([Problem(f"to {name} was not approved", AGAIN) for name in digest.beyond(plan)])
 
 
 def digest(plan: Plan) -> str:

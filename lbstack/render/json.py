@@ -7,6 +7,7 @@ from typing import Any
 
 from lbstack.errors import Problem
 from lbstack.plan.changes import ABSENT, Action, Change, Plan
+from lbstack.plan.digest import digest
 from lbstack.state.model import Entry, State
 from lbstack.values import Address, Digest, Secret, Unknown
 from lbstack.version import __version__
@@ -31,6 +32,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "stack": plan.stack,
         "organization": plan.pins.organization,
         "endpoint": plan.pins.endpoint,
+        "digest": digest(plan),
         "applyable": not (plan.empty or plan.refusals),
         "resource_changes": [_change(change) for change in plan.changes],
         "resource_drift": [_change(change) for change in plan.drift],
