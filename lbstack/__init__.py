@@ -12,8 +12,8 @@ with `state/` beside it (what is remembered), `kinds/` (what can be managed, one
 `render/` (one plan, many faces), `api/` (the wire) and `sandbox/` (the other side of the wire).
 
 The import rule, held by ``tests/test_house.py``: along ``redaction, values, errors, kinds,
-stack, graph, state, asking, live, plan, render, work, apply, session,
-connect, cli`` nothing imports to its right; `api`
-imports only `redaction`, `values` and `errors`; `sandbox` imports nothing of lbstack. No kind is named
-outside `kinds/` and `sandbox/`. ``__init__`` files hold a docstring; `kinds` also its registry.
+stack, graph, state, asking, live, plan, render, work, apply, settings, session, connect, cli`` nothing
+imports to its right; `api` imports only `redaction`, `values` and `errors`; `sandbox` imports nothing of
+lbstack. No kind is named outside `kinds/` and `sandbox/`. ``__init__`` files hold a docstring; `kinds`
+also its registry.
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
@@ -80,8 +80,10 @@ async def apply(
     parallelism: int = 10,
     emit: Callable[[Event], None] = lambda event: None,
     stop: Callable[[], bool] = lambda: False,
+    words: Sequence[str] = (),
 ) -> Outcome:
-    """Carry a plan out. `stop` is asked before each step; once true, no further step starts.
+    """Carry a plan out. `stop` is asked before each step; once true, no further step starts. `words` are what
+    a command needs to come to the same state.
 
     `intents` are what was announced for its creates (`announced`). What becomes of a step whose answer is
     lost is waited for with `patience`; without, it is left to the next apply.
@@ -89,7 +91,7 @@ async def apply(
     begun = Outcome(_adopt_facts(plan, state, journal))
     patience = patience or Patience(0.0, lambda: None, waits=False)
     markers = {intent.address: intent for intent in intents}
-    run = _Run(plan, begun, journal, kinds, wire, emit, stop, parallelism, markers, patience)
+    run = _Run(plan, begun, journal, kinds, wire, emit, stop, parallelism, markers, patience, words)
     run.outcome.imported = sum(change.importing for change in plan.changes)
     steps = schedule(plan)
     await run.all([step for step in steps if not step.tears])
@@ -146,6 +148,7 @@ class _Run:
     parallelism: int
     intents: Mapping[Address, Intent]
     patience: Patience
+    words: Sequence[str]
     broken: dict[str, Address | None] = field(default_factory=dict)
     """Steps that were not done, and the resource that failed and so kept them from it; None for a stop."""
     shared: dict[str, asyncio.Future[Any]] = field(default_factory=dict)

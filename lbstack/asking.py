@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from lbstack.errors import AuthError, Exit, ServiceError, StackError, StateError
+from lbstack.errors import AuthError, Exit, ServiceError, StackError, StateError, typed
 from lbstack.kinds.contract import Ask, Reply
 from lbstack.values import Address
 
@@ -54,10 +54,12 @@ class Reader(Protocol):
 @dataclass(frozen=True, slots=True)
 class Absence:
     """What it takes to believe that something is gone: how long until it is read `again`, and what whoever
-    asks could do before (`permissions`; none: not known)."""
+    asks could do before (`permissions`; none: not known). `words` are what a command needs to come to the
+    state that knows it."""
 
     again: float = AGAIN
     permissions: frozenset[str] = frozenset()
+    words: Sequence[str] = ()
 
 
 class Identity:
@@ -104,7 +106,8 @@ class Identity:
             raise ServiceError(
                 "it may be gone, or only hidden: this API key may do less than when the state was written",
                 "invisible",
-                f"use a key that may {', '.join(sorted(lost))}; if it is gone: lbstack state rm ADDRESS",
+                f"use a key that may {', '.join(sorted(lost))}; if it is gone: "
+                + typed("state rm", "ADDRESS", *self.absence.words),
             )
 
 

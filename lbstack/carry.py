@@ -95,7 +95,7 @@ async def _find_out(run: Run, step: Step, work: StepWork) -> Act:
         work.say(f"it had been made ({seen.id})")
         return _complete
     if not verdict.lost:
-        raise unclear(verdict)
+        raise unclear(verdict, run.words)
     run.journal.add(retired_record(intent))
     run.ledger.retire(step.address)
     run.shared.clear()  # what was listed before may hold what was made since
@@ -134,7 +134,8 @@ async def _look(run: Run, work: StepWork) -> Live | None:
     """The step's object as it is now; None on proof that it is gone."""
     assert work.object_id is not None
     kind, state = run.kinds[work.address.kind], run.state
-    return await reread(kind, work.address, work.object_id, work.entry, run.wire, state, run.patience.settle)
+    settle, words = run.patience.settle, run.words
+    return await reread(kind, work.address, work.object_id, work.entry, run.wire, state, settle, words)
 
 
 def _waits(work: StepWork) -> Callable[[Sequence[Intent], float], None]:

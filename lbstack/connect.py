@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lbstack.errors import AuthError, StateError, UsageError
+from lbstack.errors import AuthError, StateError, UsageError, typed
 from lbstack.session import BROKEN, HOME, Settings
 from lbstack.values import Secret
 
@@ -53,7 +53,8 @@ async def _embedded(data: Path) -> AsyncIterator[ApiWire]:
             key = admin_key(app.state.sandbox.store)
         except (sqlite3.Error, FormatError) as error:
             broken = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT") in BROKEN
-            cure = "lbstack sandbox reset begins anew" if broken else "see to that, and run this again"
+            reset = typed("sandbox reset")
+            cure = f"to begin anew: {reset}" if broken else "see to that, and run this again"
             raise StateError(f"the sandbox's data in {data} cannot be used: {error}", cure) from None
         try:
             async with ApiWire("http://sandbox/graphql", key, app=app) as wire:

@@ -6,6 +6,7 @@ ends in a `StackError` carrying problems; nothing else may reach the terminal.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -27,6 +28,12 @@ class Exit(IntEnum):
     STATE = 7
     USAGE = 64
     INTERRUPTED = 130
+
+
+def typed(verb: str, *words: str) -> str:
+    """A command of lbstack as it is typed into a shell. What a message tells to run is made here, and names
+    the stack and the options that were given (`Settings.words`)."""
+    return shlex.join(["lbstack", *verb.split(), *words])
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lbstack.asking import Reader
-from lbstack.errors import StateError
+from lbstack.errors import StateError, typed
 from lbstack.graph import Graph
 from lbstack.kinds.contract import Fields, Kind, Sighting
 from lbstack.live import gather
@@ -62,9 +62,11 @@ def claimed(stack: str, seen: Mapping[str, Sequence[Sighting]]) -> list[Sighting
     return [sighting for sighting in owned if (sighting.owner or "").startswith(f"{stack}/")]
 
 
-async def require_unclaimed(graph: Graph, kinds: Mapping[str, Kind], wire: Reader, named: str) -> None:
+async def require_unclaimed(
+    graph: Graph, kinds: Mapping[str, Kind], wire: Reader, words: Sequence[str], values: Sequence[str]
+) -> None:
     """Refuse to begin anew where objects of this very stack exist: their state is somewhere, or was lost.
-    `named` are the stack and the options, as a command to be pasted needs them."""
+    `words` are the stack and the options as a command names them, `values` those of variables."""
     tagged = {address.kind for address in graph.stack.resources if kinds[address.kind].tags}
     seen, _ = await sightings(sorted(tagged), kinds, wire, passes=1)
     owned = claimed(graph.stack.name, seen)
@@ -73,8 +75,8 @@ async def require_unclaimed(graph: Graph, kinds: Mapping[str, Kind], wire: Reade
         more = f" and {len(owned) - 3} more" if len(owned) > 3 else ""
         raise Unclaimed(
             f"there is no state of stack {graph.stack.name} here, but what it made is: {told}{more}",
-            f"name its state with --state; if that is lost: lbstack state rebuild {named}".rstrip()
-            + f"; for another copy of the stack: lbstack state new {named}".rstrip(),
+            f"name its state with --state; if that is lost: {typed('state rebuild', *words, *values)};"
+            f" for another copy of the stack: {typed('state new', *words)}",
         )
 
 

@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from lbstack.asking import Absence, Reader, again_after
-from lbstack.errors import OutcomeUnknown, Problem
+from lbstack.errors import OutcomeUnknown, Problem, typed
 from lbstack.kinds.contract import Kind, Live, Sighting, Tracked
 from lbstack.live import gather, read
 from lbstack.state.model import DeposedObject, Entry, State
@@ -241,32 +241,42 @@ def _stale(intent: Intent, patience: Patience) -> bool:
 
 
 async def reread(
-    kind: Kind, address: Address, id: str, entry: Entry, wire: Reader, state: State, settle: float
+    kind: Kind,
+    address: Address,
+    id: str,
+    entry: Entry,
+    wire: Reader,
+    state: State,
+    settle: float,
+    words: Sequence[str] = (),
 ) -> Live | None:
-    """One object as it is now; None on proof that it is gone. `entry` is what is remembered of it."""
+    """One object as it is now; None on proof that it is gone. `entry` is what is remembered of it, `words`
+    are what a command needs to come to the same state."""
     item = Tracked(address, id, None, dict(entry.memory), dict(entry.attributes))
-    kinds, absence = {kind.name: kind}, Absence(again_after(settle), frozenset(state.permissions))
+    kinds, absence = {kind.name: kind}, Absence(again_after(settle), frozenset(state.permissions), words)
     snapshot = await read({kind.name: [item]}, kinds, wire, organization=state.organization, absence=absence)
     if snapshot.problems or address not in snapshot.resources:
         raise OutcomeUnknown(f"{address} ({id}) could not be read", "read", "run apply again")
     return snapshot.resources[address]
 
 
-def unclear(verdict: Verdict) -> OutcomeUnknown:
-    """Why it cannot be known what became of a create, and what to do."""
+def unclear(verdict: Verdict, words: Sequence[str] = ()) -> OutcomeUnknown:
+    """Why it cannot be known what became of a create, and what to do. `words` are what a command needs to
+    come to the same state."""
     if verdict.ambiguous:
         error = OutcomeUnknown("ambiguous", "ambiguous")
-        error.problems = [_candidates(each) for each in verdict.ambiguous]
+        error.problems = [_candidates(each, words) for each in verdict.ambiguous]
         return error
     names = ", ".join(str(intent.address) for intent in verdict.open)
     return OutcomeUnknown(f"whether {names} was made is not known yet", "open", "run apply again")
 
 
-def _candidates(doubt: Ambiguous) -> Problem:
+def _candidates(doubt: Ambiguous, words: Sequence[str]) -> Problem:
     """A create that several objects could have come from: which, and what ends the doubt."""
     address = doubt.intent.address
     told = ", ".join(f"{seen.id} ({seen.name}, made {_iso(seen.created)})" for seen in doubt.candidates)
     return Problem(
         f"{address} may have been made; nothing tells which it is: {told or 'look for it'}",
-        f"bring the right one in with imports:, or, if it is none of them, lbstack state rm {address}",
+        "bring the right one in with imports:; if it is none of them: "
+        + typed("state rm", str(address), *words),
     )

@@ -1,19 +1,18 @@
-"""Wires the edges together: settings, stack, state, registry; `connect` adds the wire."""
+"""Wires the edges together: stack, state, registry; `connect` adds the wire."""
 
 from __future__ import annotations
 
 import json
-import os
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urlsplit
 
-from lbstack.errors import ConfigError, LockedError, Problem, ServiceError, StateError, UsageError
-from lbstack.values import NOTHING, Address, Allowed, Intent
+from lbstack.errors import ConfigError, LockedError, Problem, ServiceError, StateError, UsageError, typed
+from lbstack.settings import SANDBOX as SANDBOX  # for those who are given settings to work with
+from lbstack.settings import Settings as Settings
+from lbstack.values import Intent
 
 if TYPE_CHECKING:  # the edges are slow to import, and each command needs only some of them
     from lbstack.api.wire import ApiWire
@@ -27,8 +26,6 @@ if TYPE_CHECKING:  # the edges are slow to import, and each command needs only s
 
     AnyStore = Store | RemoteStore
 
-DEFAULT_ENDPOINT = "https://api.labelbox.com/graphql"
-SANDBOX = "sandbox"
 HOME = ".lbstack"
 BROKEN = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 """What SQLite says of data that nothing but beginning anew helps; a full disk is no reason for that."""
@@ -45,83 +42,17 @@ def no_wait(intents: Sequence[Intent], seconds: float) -> None:
     """Nobody is told what is waited for."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the command line and the environment say; secrets stay in `environ`."""
-
-    path: Path = Path()
-    sandbox: bool = False
-    endpoint: str | None = None
-    state: str | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
-    var_files: tuple[Path, ...] = ()
-    targets: tuple[Address, ...] = ()
-    allowed: Allowed = NOTHING
-    parallelism: int = 10
-    rate: int | None = None
-    lock_timeout: float = 0.0
-    destroy: bool = False
-    settle_for: float | None = None
-    waits: bool = True
-    allow_nfs: bool = False
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-
-    @property
-    def where(self) -> str:
-        """The endpoint, or the word that stands for the embedded sandbox."""
-        if self.sandbox:
-            return SANDBOX
-        url = (self.endpoint or self.environ.get("LABELBOX_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
-        parts = _parts(url)
-        if parts.query or parts.fragment:  # a key in a URL would end up in logs, and in the state
-            raise UsageError("the endpoint has a query", "the key comes from LABELBOX_API_KEY alone")
-        loopback = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
-        if not parts.hostname or parts.scheme not in ("http", "https") or parts.username:
-            told = url if "@" not in url else "with a user name"
-            raise UsageError(f"the endpoint {told} is no GraphQL URL", f"as in {DEFAULT_ENDPOINT}")
-        if parts.scheme == "http" and not loopback:
-            raise UsageError(
-                f"the endpoint {url} is not encrypted", "use https; http is for this machine only"
-            )
-        return url
-
-    @property
-    def settle(self) -> float:
-        """Seconds after which what was given up is surely not carried out any more: the service's own
-        ceiling of 60, and 15 until lists show it. The embedded sandbox ends with its process."""
-        return self.settle_for if self.settle_for is not None else 5.0 if self.sandbox else 75.0
-
-    @property
-    def place(self) -> list[str]:
-        """The options that say which workspace and which state, as they were given."""
-        words = ["--sandbox"] if self.sandbox else []
-        words += ["--endpoint", self.endpoint] if self.endpoint else []
-        words += ["--state", self.state] if self.state else []
-        return words + (["--allow-nfs"] if self.allow_nfs else [])
-
-    @property
-    def words(self) -> list[str]:
-        """The stack, and where its state and workspace are, as a command names them."""
-        return [*([str(self.path)] if self.path != Path() else []), *self.place]
-
-    @property
-    def state_path(self) -> str | None:
-        """The state file that was named, if one was."""
-        return self.state or self.environ.get("LBSTACK_STATE") or None
-
-
-def _parts(url: str) -> SplitResult:
-    """The parts of an endpoint; a port that is none counts as wrong as brackets that do not close."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise UsageError(f"the endpoint {url} is no GraphQL URL", f"as in {DEFAULT_ENDPOINT}") from None
-    return parts
-
-
 def load_graph(settings: Settings, *, require_values: bool = True) -> Graph:
-    """Stations 1 and 2. Raises `ConfigError` with every problem of the stack."""
+    """Stations 1 and 2. Raises `ConfigError` with every problem of the stack; of a file that has not the name
+    of one, what it is not is said first."""
+    try:
+        return _graph(settings, require_values)
+    except ConfigError as error:
+        problems = _no_stack(settings, error.problems)
+    raise ConfigError(problems)
+
+
+def _graph(settings: Settings, require_values: bool) -> Graph:
     from lbstack.graph import build
     from lbstack.stack.loader import load
     from lbstack.stack.problems import Problems
@@ -138,6 +69,30 @@ def load_graph(settings: Settings, *, require_values: bool = True) -> Graph:
     return build(stack, problems=problems)
 
 
+def _no_stack(settings: Settings, problems: Sequence[Problem]) -> Sequence[Problem]:
+    """What is wrong with a stack, or with taking a file for one: of JSON that is something else, the problems
+    that it would have as a stack are nobody's concern."""
+    from lbstack.stack.files import SUFFIXES
+
+    path = settings.path
+    if path.is_dir() or path.suffix in SUFFIXES:
+        return problems
+    what = f"{path} is neither a stack nor a saved plan"
+    nothing = Problem(what, "name a YAML file, a folder of such, or what plan --out has made")
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return [nothing, *problems]
+    if not isinstance(document, dict):
+        return [nothing]
+    if "lbstack_plan" in document:
+        cure = f"to carry it out, if it is as saved: {typed('apply', str(path), *settings.place)}"
+        return [Problem(f"{path} is a saved plan, and no stack", cure)]
+    if "lineage" in document:
+        return [Problem(f"{path} is a state, and no stack", f"name the stack, and give --state {path}")]
+    return problems if "stack" in document else [nothing]
+
+
 def open_store(settings: Settings, stack: str) -> AnyStore:
     """Where the stack's state lies."""
     from lbstack.state.places import default_path, second_place
@@ -152,8 +107,12 @@ def open_store(settings: Settings, stack: str) -> AnyStore:
         cell = open_cell(named.rstrip("/"), settings.environ)
         return RemoteStore(cell, stack, settings.where, default, whoami(settings.environ), settings.words)
     path = Path(named) if named else default
+    if named and (path.is_dir() or named.endswith("/")):
+        option = f"--state {named}" if settings.state else f"LBSTACK_STATE={named}"
+        raise UsageError(f"{option} is a folder", f"name a file in it, as {path / default.name}")
     second = second_place(path, settings.environ)
-    return Store(path, stack, settings.where, second=second, network=settings.allow_nfs)
+    network = settings.allow_nfs
+    return Store(path, stack, settings.where, second=second, network=network, words=settings.words)
 
 
 @contextmanager
@@ -186,7 +145,7 @@ async def read_workspace(
         item = Tracked(address, entry.id if entry else None, want, memory, known)
         tracked.setdefault(address.kind, []).append(item)
     _require_known_kinds(tracked)
-    absence = Absence(again_after(settings.settle), frozenset(state.permissions))
+    absence = Absence(again_after(settings.settle), frozenset(state.permissions), settings.words)
     snapshot = await read(
         tracked, KINDS, wire, organization=state.organization, absence=absence, on_progress=progress
     )
@@ -289,7 +248,7 @@ async def make_plan(
     state = bound(state, imports)
     _require_named(settings, graph, state)  # a wrong word is no reason to ask the service
     if not state.lineage:
-        await require_unclaimed(graph, KINDS, wire, shlex.join(settings.words))
+        await require_unclaimed(graph, KINDS, wire, settings.words, settings.values)
     state, verdict = await find_lost(settings, state, wire, patience, on_wait, refuse=refuse)
     imported = {address for address, _ in imports}
     known = replace(state, resources={a: e for a, e in state.resources.items() if a not in imported})
@@ -303,7 +262,7 @@ async def make_plan(
     made = plan(graph, state, snapshot, KINDS, moves=moves, imports=imports, **said)
     if refuse and made.problems:
         raise ConfigError(list(made.problems))
-    reasons = guards.refusals(made, graph.stack, state, snapshot, KINDS, settings.allowed)
+    reasons = guards.refusals(made, graph.stack, state, snapshot, KINDS, settings.allowed, settings.words)
     made = replace(made, allowed=settings.allowed, refusals=reasons)
     return with_lost(made, verdict), bound(known, made.imports)
 
@@ -323,9 +282,10 @@ def _require_named(settings: Settings, graph: Graph, state: State) -> None:
     from lbstack.plan.targets import require_known
 
     known = {*state.resources, *graph.stack.resources}
-    require_known(settings.targets, {*state.resources} if settings.destroy else known)
-    require_known(settings.allowed.recreate, known, "--recreate")
-    require_known(settings.allowed.data_loss, known, "--allow-data-loss")
+    words = settings.words
+    require_known(settings.targets, {*state.resources} if settings.destroy else known, "--target", words)
+    require_known(settings.allowed.recreate, known, "--recreate", words)
+    require_known(settings.allowed.data_loss, known, "--allow-data-loss", words)
 
 
 async def find_lost(
@@ -345,7 +305,7 @@ async def find_lost(
     held = patience or Patience(settings.settle, wire.server_now, waits=False)
     state, verdict = await recover(state, KINDS, wire, held, on_wait)
     if refuse and (verdict.ambiguous or (patience and verdict.open)):
-        raise unclear(verdict)
+        raise unclear(verdict, settings.words)
     return state, verdict
 
 

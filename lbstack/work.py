@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Any, Protocol
@@ -74,6 +74,7 @@ class Run(Protocol):
     patience: Patience
     ledger: Ledger
     orphans: list[Orphan]
+    words: Sequence[str]
 
     @property
     def emit(self) -> Callable[[Event], None]: ...

@@ -120,7 +120,7 @@ def test_ten_serials_are_kept_and_of_each_the_newest(kept: Path) -> None:
 @pytest.mark.parametrize("text", ["", "no state", "{}"])
 def test_the_way_out_of_a_damaged_state_is_told(kept: Path, text: str) -> None:
     store(kept).path.write_text(text)
-    with pytest.raises(StateError, match=r"lbstack state restore takes the last one that is kept"):
+    with pytest.raises(StateError, match=r"to take the last one that is kept: lbstack state restore"):
         store(kept).load()
 
 
@@ -152,7 +152,7 @@ def test_a_state_that_is_not_what_came_of_the_last_one_saved_is_refused(kept: Pa
 def test_a_state_that_is_gone_while_copies_of_it_are_there_is_refused(kept: Path) -> None:
     store(kept).path.unlink()
     with pytest.raises(
-        StateError, match=r"is missing, but state\.json\.kept is there; lbstack state restore"
+        StateError, match=r"is missing, but state\.json\.kept is there; to take .* lbstack state restore"
     ):
         store(kept).load()
 
@@ -174,9 +174,9 @@ def test_nesting_without_end_is_damage(kept: Path, name: str) -> None:
 WRONG = {
     "is empty": "",
     "is no JSON": '{"format": 1, "stack"',
-    "is no state of lbstack, or damaged: it has no 'stack'; lbstack state restore takes": '{"format": 1}',
-    "is no state of lbstack, or damaged; lbstack state restore takes": "[]",
-    "is damaged: its checksum does not fit; lbstack state restore takes": '{"format": 2, "sha256": ""}',
+    "is no state of lbstack, or damaged: it has no 'stack'; to take the last one that is kept: lbstack state restore": '{"format": 1}',
+    "is no state of lbstack, or damaged; to take the last one that is kept: lbstack state restore": "[]",
+    "is damaged: its checksum does not fit; to take the last one that is kept: lbstack state restore": '{"format": 2, "sha256": ""}',
     "is no state of lbstack, or damaged: it has no 'format'": '{"version": 4, "terraform_version": "1.9"}',
     "has format 99, and this lbstack knows 2 and before; upgrade lbstack": '{"format": 99}',
 }

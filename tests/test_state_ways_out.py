@@ -65,7 +65,9 @@ def test_of_a_damaged_journal_is_taken_what_comes_before_the_damage(kept: Path) 
     journal = cut_off(kept, result_record(B, None), result_record(A, None))
     for path in (journal, journal.with_name("state.json.journal.twin")):
         path.write_bytes(path.read_bytes().replace(b'"thing.a"', b'"thing.x"'))
-    with pytest.raises(StateError, match="lbstack state restore takes what is before it"):
+    with pytest.raises(
+        StateError, match="to take what is before that, and keep the rest for a look: lbstack state restore"
+    ):
         store(kept).load()
     done = restore(store(kept))
     assert done is not None and (done.records, done.whole) == (1, False)
@@ -164,7 +166,9 @@ def test_a_state_that_is_wrong_is_not_pushed(kept: Path) -> None:
 def test_a_damaged_state_is_pushed_over_only_by_force(kept: Path) -> None:
     raw = pulled(store(kept))
     store(kept).path.write_text("")
-    with pytest.raises(StateError, match=r"is damaged or missing; lbstack state restore .* or give --force"):
+    with pytest.raises(
+        StateError, match=r"is damaged or missing; to take .*: lbstack state restore; or give --force"
+    ):
         push(store(kept), raw, "FILE")
     push(store(kept), raw, "FILE", force=True)
     assert len(store(kept).load().resources) == 3

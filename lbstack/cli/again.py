@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lbstack.errors import GuardError
+from lbstack.errors import GuardError, typed
 from lbstack.redaction import is_secret
 from lbstack.session import Settings
 from lbstack.values import Allowed
@@ -38,7 +38,7 @@ class Again:
         """The command, quoted for a shell. Asked for when the stack has been read, and its secrets known."""
         verb = self.verb or ("destroy" if self.settings.destroy else "apply")
         path = [str(self.settings.path)] if self.settings.path != Path() else []
-        return shlex.join(["lbstack", verb, *path, *place(self.settings), *self._rest()])
+        return typed(verb, *path, *self.settings.place, *self._rest())
 
     def allowing(self, allowed: Allowed, destroy: bool) -> Again:
         """The same, or the same as a teardown, with what a guard refuses allowed."""
@@ -58,11 +58,7 @@ class Again:
 
     def _rest(self) -> Iterator[str]:
         settings = self.settings
-        for path in settings.var_files:
-            yield from ("--var-file", str(path))
-        for name, value in settings.variables.items():
-            if not is_secret(value):
-                yield from ("--var", f"{name}={value}")
+        yield from settings.values
         for target in settings.targets:
             yield from ("--target", str(target))
         allowed = settings.allowed
@@ -95,14 +91,3 @@ def require_allowed(plan: Plan, again: Again) -> None:
         lifted = guards.lifting(plan)
         refusal.command = again.allowing(*lifted).command if lifted else ""
         raise
-
-
-def gc(settings: Settings) -> str:
-    """The command that removes orphans, quoted for a shell."""
-    path = [str(settings.path)] if settings.path != Path() and settings.path.suffix != ".json" else []
-    return shlex.join(["lbstack", "gc", *path, *place(settings)])
-
-
-def place(settings: Settings) -> Iterator[str]:
-    """The options that say which workspace and which state, as they were given."""
-    yield from settings.place

@@ -46,7 +46,7 @@ def command(settings: Settings, as_json: bool, no_color: bool, auto_approve: boo
             async with open_wire(settings) as wire:
                 found, verdict = await find_lost(settings, state, wire, refuse=False)
                 plan = _plan(
-                    found, [await _look(orphan, found, wire, settings.settle) for orphan in verdict.orphans]
+                    found, [await _look(orphan, found, wire, settings) for orphan in verdict.orphans]
                 )
                 teller.plan(plan)
                 if plan.empty:
@@ -62,10 +62,12 @@ def command(settings: Settings, as_json: bool, no_color: bool, auto_approve: boo
         return asyncio.run(work())
 
 
-async def _look(orphan: Orphan, state: State, wire: Any, settle: float) -> Deposed:
+async def _look(orphan: Orphan, state: State, wire: Any, settings: Settings) -> Deposed:
     """The orphan as it is now, which holds nothing that anybody could miss."""
     kind, address = KINDS[orphan.address.kind], orphan.address
-    live = await reread(kind, address, orphan.id, Entry(orphan.id), wire, state, settle)
+    live = await reread(
+        kind, address, orphan.id, Entry(orphan.id), wire, state, settings.settle, settings.words
+    )
     if live and live.contents:
         what = f"{orphan.id} ({orphan.name}), made twice for {address}, holds {live.contents} rows or labels"
         raise GuardError(Problem(what, "move what it holds, then delete it in Labelbox", address=address))

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from lbstack.errors import Problem, UsageError
-from lbstack.session import Settings
+from lbstack.settings import Settings
 from lbstack.values import Address, Allowed
 
 Command = Callable[..., Any]
@@ -137,6 +137,11 @@ def with_settings(command: Command) -> Command:
 
     @functools.wraps(command)
     def wrapper(*args: Any, **options: Any) -> Any:
+        if options.get("sandbox") and options.get("endpoint"):
+            raise UsageError(
+                "--sandbox and --endpoint exclude each other",
+                "the embedded sandbox has no URL; name one workspace",
+            )
         settings = Settings(
             path=options.pop("stack", Path()),
             sandbox=options.pop("sandbox", False),

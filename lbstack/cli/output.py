@@ -8,7 +8,7 @@ import sys
 import click
 
 from lbstack.cli import options
-from lbstack.errors import ConfigError, Exit, UsageError
+from lbstack.errors import ConfigError, Exit, UsageError, typed
 from lbstack.session import Settings, dumps, load_graph, open_store
 
 
@@ -34,10 +34,13 @@ def command(settings: Settings, name: str | None, as_json: bool, no_color: bool,
 
         name, settings = str(settings.path), replace(settings, path=Path())
     if raw and name is None:
-        raise UsageError("--raw prints one output", "name it: lbstack output STACK NAME --raw")
+        raise UsageError(
+            "--raw prints one output",
+            f"name it: {typed('output', str(settings.path), 'NAME', '--raw', *settings.place)}",
+        )
     outputs = open_store(settings, load_graph(settings, require_values=False).stack.name).load().outputs
     if name is not None and name not in outputs:
-        raise ConfigError(f"there is no output {name!r} in the state", "see: lbstack output")
+        raise ConfigError(f"there is no output {name!r} in the state", f"see: {settings.command('output')}")
     if name is not None:
         item = outputs[name]
         bare = raw and isinstance(item, str)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import shlex
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from lbstack.cli import options
-from lbstack.cli.again import Again, gc, place, require_allowed
+from lbstack.cli.again import Again, require_allowed
 from lbstack.connect import open_wire
-from lbstack.errors import Exit, UsageError
+from lbstack.errors import Exit, UsageError, typed
 from lbstack.session import Settings, dumps, load_graph, make_plan, open_store, unless_begun
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def command(
         from lbstack.render.terminal import write
         from lbstack.render.text import plan_lines
 
-        write(plan_lines(plan, gc(settings)), no_color)
+        write(plan_lines(plan, settings.command("gc")), no_color)
     saving = ("--out", str(out)) if out else ()
     judged = ("--detailed-exitcode",) if detailed_exitcode else ()
     require_allowed(plan, Again(settings, verb="plan", words=(*judged, *saving)))
@@ -90,7 +89,7 @@ def _save(settings: Settings, out: Path, plan: Plan, state: State, store: AnySto
     path = str(settings.path.resolve())
     pins = replace(plan.pins, lineage=state.lineage, path=path, nonce=secrets.token_hex(16))
     write_plan(out, replace(plan, pins=pins), state)
-    command = shlex.join(["lbstack", "apply", str(out), *place(settings)])
+    command = typed("apply", str(out), *settings.place)
     click.echo(f"Saved the plan to {out}; carry it out with: {command}", err=True)
 
 

@@ -20,7 +20,7 @@ from lbstack.cli.logged import Logged
 from lbstack.cli.options import warn
 from lbstack.cli.telling import Teller
 from lbstack.connect import open_wire
-from lbstack.errors import ConfigError, Exit, LockedError, Problem, StackError, StateError, UsageError
+from lbstack.errors import ConfigError, Exit, LockedError, StackError, StateError, UsageError
 from lbstack.graph import Graph
 from lbstack.kinds import KINDS
 from lbstack.plan import saved
@@ -40,7 +40,6 @@ from lbstack.session import (
     require_unmoved,
     unless_begun,
 )
-from lbstack.stack.files import SUFFIXES
 from lbstack.state.model import State, bound, renamed
 from lbstack.values import NOTHING
 
@@ -55,7 +54,6 @@ def carry_out(
 ) -> int:
     """Plan (or read a saved plan), ask unless it is to go ahead or was `approved`, apply. The exit code."""
     words = ("--approved", approved.whole) if approved else ()
-    teller = Teller(as_json, no_color, Again(settings, auto_approve, words=words))
     if saved.is_plan(settings.path):
         said = (settings.destroy, settings.targets, settings.variables, settings.var_files)
         if any(said) or settings.allowed != NOTHING:
@@ -63,8 +61,13 @@ def carry_out(
                 f"{settings.path} is a saved plan, which is carried out as it is",
                 "leave --destroy, --target, --var and --allow-… out; secrets come from LBSTACK_VAR_NAME",
             )
-        return _patiently(settings, lambda left: _run_saved(settings, teller, left, approved))
-    graph = _graph(settings)
+        document = saved.read_plan(settings.path)
+        settings = settings.of(document.plan.pins.path)
+        teller = Teller(as_json, no_color, Again(settings, auto_approve, words=words))
+        return _patiently(settings, lambda left: _run_saved(settings, document, teller, left, approved))
+    teller = Teller(as_json, no_color, Again(settings, auto_approve, words=words))
+    # A teardown needs no values: what is destroyed is in state.
+    graph = load_graph(settings, require_values=not settings.destroy)
     warn(graph.warnings)
     if not (auto_approve or approved or watched(sys.stdin)):
         raise ConfigError("nobody is there to say yes", "give --auto-approve, or apply a saved plan")
@@ -120,21 +123,10 @@ def _run_stack(
         return asyncio.run(work())
 
 
-def _graph(settings: Settings) -> Graph:
-    """The stack; of a file that has not the name of one, what it is not is said first."""
-    try:
-        # A teardown needs no values: what is destroyed is in state.
-        return load_graph(settings, require_values=not settings.destroy)
-    except ConfigError as error:
-        if settings.path.is_dir() or settings.path.suffix in SUFFIXES:
-            raise
-        what = Problem(f"{settings.path} is neither a stack nor a saved plan", "name one of these")
-        raise ConfigError([what, *error.problems]) from None
-
-
-def _run_saved(settings: Settings, teller: Teller, wait: float, approved: Approved | None) -> int:
+def _run_saved(
+    settings: Settings, document: saved.Saved, teller: Teller, wait: float, approved: Approved | None
+) -> int:
     """Carry out exactly what was saved, or nothing."""
-    document = saved.read_plan(settings.path)
     require_kinds(document.plan)
     if approved:
         require_approved(document.plan, approved)
@@ -188,6 +180,7 @@ async def execute(
                 parallelism=settings.parallelism,
                 emit=teller.event,
                 stop=stop.asked,
+                words=settings.words,
             )
     finally:
         journal.close()

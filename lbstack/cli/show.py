@@ -28,7 +28,7 @@ def command(settings: Settings, as_json: bool, no_color: bool) -> int:
 
             click.echo(dumps(plan_document(plan)))
         else:
-            write(plan_lines(plan), no_color)
+            write(plan_lines(plan, settings.of(plan.pins.path).command("gc")), no_color)
         return Exit.OK
     state = open_store(settings, load_graph(settings, require_values=False).stack.name).load()
     if as_json:

@@ -105,7 +105,9 @@ def mv(settings: Settings, address: str, to: str) -> int:
         if new.kind != wanted.kind:
             raise ConfigError(f"{wanted} cannot become {new}", "its kind stays; another key is possible")
         if new in state.resources:
-            raise ConfigError(f"{new} is in state already", f"lbstack state rm {new} would forget that")
+            raise ConfigError(
+                f"{new} is in state already", f"to forget that: {settings.command('state rm', str(new))}"
+            )
         store.save(replace(renamed(state, [(wanted, new)]), serial=state.serial + 1))
     click.echo(f"{wanted} is {new} now. The stack must name it so, too.")
     return Exit.OK
@@ -123,7 +125,7 @@ def _find(settings: Settings, text: str, *, doubtful: bool = False) -> tuple[Add
     if address not in state.resources and address not in pending:
         if Path(text).exists():
             raise UsageError(f"{text} is a file, not an address", f"write the address first: ADDRESS {text}")
-        raise ConfigError(f"{text} is not in state", "see: lbstack state list")
+        raise ConfigError(f"{text} is not in state", f"see: {settings.command('state list')}")
     return address, state
 
 

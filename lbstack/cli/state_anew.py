@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lbstack.cli import options
-from lbstack.errors import ConfigError, Exit, StateError
+from lbstack.errors import ConfigError, Exit, StateError, typed
 from lbstack.session import Settings, load_graph, open_store
 from lbstack.values import Intent
 
@@ -47,7 +47,8 @@ def rebuild(settings: Settings) -> int:
         else:
             kept = restoring.rebuilt(store, state)
     found = len(kept.resources)
-    click.echo(f"The state has {found} of {len(bindings)} resources now. See what differs: lbstack plan")
+    plan = typed("plan", *settings.words, *settings.values)
+    click.echo(f"The state has {found} of {len(bindings)} resources now. See what differs: {plan}")
     return Exit.ERROR if any(binding.candidates for binding in bindings) else Exit.OK
 
 

@@ -82,11 +82,12 @@ def restore(settings: Settings, words: tuple[str, ...], as_list: bool) -> int:
     rest = words if serial is None else words[1:]
     if len(rest) > 1:
         raise click.UsageError(f"Got unexpected extra argument ({rest[1]})")
-    store = _store(replace(settings, path=Path(*rest)))
+    settings = replace(settings, path=Path(*rest))
+    store = _store(settings)
     if isinstance(store, RemoteStore):
         raise ConfigError(
             f"earlier versions of {store.where} are kept by its bucket or forge",
-            "get one there, and: lbstack state push FILE --force",
+            f"get one there, and: {settings.command('state push', 'FILE')} --force",
         )
     if as_list:
         return _list(store)
@@ -95,8 +96,8 @@ def restore(settings: Settings, words: tuple[str, ...], as_list: bool) -> int:
         if done is None and not store.load().lineage:
             raise StateError(
                 f"there is no state at {store.path}, and none is kept",
-                "name the one that is meant by --state, --sandbox or --endpoint; state rebuild makes a lost"
-                " one again",
+                "name the one that is meant by --state, --sandbox or --endpoint; to make a lost one again: "
+                + settings.command("state rebuild"),
             )
     if done is None:
         click.echo("The state is intact; there is nothing to restore.")

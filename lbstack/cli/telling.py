@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from lbstack.apply import Outcome
-from lbstack.cli.again import Again, gc
+from lbstack.cli.again import Again
 from lbstack.plan.changes import Plan
 from lbstack.render.json import diagnostics, plan_document
 from lbstack.render.progress import event_lines, outcome_lines
@@ -30,6 +30,7 @@ class Teller:
         self.as_json = as_json
         self.no_color = no_color
         self.again = again
+        self.gc = again.settings.command("gc")
 
     def plan(self, plan: Plan) -> None:
         if self.as_json:
@@ -40,9 +41,9 @@ class Teller:
                 changes=plan.counts(),
             )
         elif not plan.empty:
-            self._write([*plan_lines(plan, gc(self.again.settings)), ("", "plain")])
+            self._write([*plan_lines(plan, self.gc), ("", "plain")])
         else:
-            warned = orphan_lines(plan.orphans, gc(self.again.settings))
+            warned = orphan_lines(plan.orphans, self.gc)
             self._write([*warned, *note_lines(plan.notes), (NO_CHANGES, "bold")])
 
     def waits(self, intents: Sequence[Intent], seconds: float) -> None:
@@ -84,7 +85,7 @@ class Teller:
 
     def outcome(self, plan: Plan, outcome: Outcome) -> None:
         lines = list(outcome_lines(outcome, self.again.command, self.again.first))
-        lines += orphan_lines(outcome.orphans, gc(self.again.settings))
+        lines += orphan_lines(outcome.orphans, self.gc)
         if self.as_json:
             changes = {**outcome.counts(), "operation": "destroy" if plan.destroy else "apply"}
             outputs = {name: {"value": item} for name, item in outcome.state.outputs.items()}

@@ -23,9 +23,9 @@ goes (`require_no_more`), and the kinds' own guards hold then, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from lbstack.errors import GuardError, Problem
+from lbstack.errors import GuardError, Problem, typed
 from lbstack.kinds.contract import Kind, Planned
 from lbstack.live import Snapshot
 from lbstack.plan.changes import Action, Change, Plan, Refusal, counted
@@ -45,15 +45,22 @@ GOES = {Action.DELETE, Action.REPLACE, Action.FORGET}
 
 
 def refusals(
-    plan: Plan, stack: Stack, state: State, snapshot: Snapshot, kinds: Mapping[str, Kind], allowed: Allowed
+    plan: Plan,
+    stack: Stack,
+    state: State,
+    snapshot: Snapshot,
+    kinds: Mapping[str, Kind],
+    allowed: Allowed,
+    words: Sequence[str] = (),
 ) -> tuple[Refusal, ...]:
-    """Every reason why a plan may not be carried out, all of them at once."""
+    """Every reason why a plan may not be carried out, all of them at once. `words` are what a command needs
+    to come to the same state."""
     meant = {item.address for item in stack.removed if not item.destroy}
     going = [c for c in plan.changes if c.action in GOES and c.address not in meant]
     found = [*_protected(plan), *_at_stake(plan, allowed)]
     if not plan.destroy:
-        found += _missing(plan, kinds)
-        found += _emptied(going, stack, state) or [
+        found += _missing(plan, kinds, words)
+        found += _emptied(going, stack, state, words) or [
             *_several_missing(going, state, snapshot, allowed),
             *_mass_change(going, state, allowed),
         ]
@@ -97,7 +104,7 @@ def require_no_more(step: Step, kind: Kind, now: int, allowed: Allowed) -> None:
 # -- one guard each ---------------------------------------------------------------------------------
 
 
-def _missing(plan: Plan, kinds: Mapping[str, Kind]) -> Iterator[Refusal]:
+def _missing(plan: Plan, kinds: Mapping[str, Kind], words: Sequence[str]) -> Iterator[Refusal]:
     for change in plan.changes:
         if change.action is Action.MISSING:
             address, lost = change.address, kinds[change.address.kind].lost
@@ -105,8 +112,8 @@ def _missing(plan: Plan, kinds: Mapping[str, Kind]) -> Iterator[Refusal]:
             yield Refusal(
                 Problem(
                     f"{address} ({change.id}) is missing: it was {change.reason}",
-                    f"to make another, give --recreate {address}{costs}; to forget it, "
-                    f"lbstack state rm {address}",
+                    f"to make another, give --recreate {address}{costs}; to forget it: "
+                    + typed("state rm", str(address), *words),
                     change.source,
                     address,
                 ),
@@ -146,12 +153,12 @@ def _mass_change(going: list[Change], state: State, allowed: Allowed) -> Iterato
         )
 
 
-def _emptied(going: list[Change], stack: Stack, state: State) -> list[Refusal]:
+def _emptied(going: list[Change], stack: Stack, state: State, words: Sequence[str]) -> list[Refusal]:
     recorded = [address for address, entry in state.resources.items() if entry.id is not None]
     if stack.resources or not going or {change.address for change in going} < {*recorded}:
         return []
     what = f"the stack names no resource, and its state records {len(recorded)}"
-    cure = "put the stack back, or take everything down with lbstack destroy"
+    cure = f"put the stack back; to take everything down: {typed('destroy', *words)}"
     return [Refusal(Problem(what, cure), destroy=True)]
 
 

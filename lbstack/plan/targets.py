@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 
-from lbstack.errors import ConfigError, Problem
+from lbstack.errors import ConfigError, Problem, typed
 from lbstack.plan.changes import Plan
 from lbstack.plan.schedule import schedule
 from lbstack.values import Address
 
 
-def require_known(targets: Iterable[Address], known: Container[Address], option: str = "--target") -> None:
-    """Refuse targets, or what another option names, that name nothing, all of them at once."""
+def require_known(
+    targets: Iterable[Address],
+    known: Container[Address],
+    option: str = "--target",
+    words: Sequence[str] = (),
+) -> None:
+    """Refuse targets, or what another option names, that name nothing, all of them at once. `words` are what
+    a command needs to come to the same state."""
+    see = f"see: {typed('state list', *words)}"
     unknown = [
-        Problem(f"{option} {target} names nothing in the stack or its state", "see: lbstack state list")
+        Problem(f"{option} {target} names nothing in the stack or its state", see)
         for target in targets
         if target not in known
     ]

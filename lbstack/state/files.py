@@ -35,8 +35,13 @@ def read_own(path: Path, size: int = -1) -> bytes | None:
         if error.errno not in (errno.ELOOP, errno.EMLINK):
             raise
         raise StateError(f"{path} is a symbolic link", "name the file that it leads to") from None
-    with os.fdopen(handle, "rb") as file:
+    try:
         require_own(path, handle)
+        file = os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+    with file:
         return file.read(size)
 
 

@@ -41,11 +41,12 @@ def outputs_record(outputs: dict[str, Any]) -> Record:
     return {"outputs": to_json(outputs)}
 
 
-def fold(begun: State, records: Iterable[Record], where: str) -> State:
-    """The state after a journal. Lines that are not of the shape they were written in are damage."""
+def fold(begun: State, records: Iterable[Record], where: str, cure: str = "move it away") -> State:
+    """The state after a journal. Lines that are not of the shape they were written in are damage, and `cure`
+    is the way out."""
     folding = _Folding(begun)
     for record in records:
-        with _sound(where):
+        with _sound(where, cure):
             for word, take in TABLE.items():
                 if word in record:
                     take(folding, record)
@@ -86,8 +87,8 @@ TABLE: dict[str, Callable[[_Folding, Record], None]] = {"resource": _resource, "
 
 
 @contextmanager
-def _sound(where: str) -> Iterator[None]:
+def _sound(where: str, cure: str) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-        raise StateError(f"{where} is damaged", "lbstack state restore takes what is before that") from None
+        raise StateError(f"{where} is damaged", cure) from None

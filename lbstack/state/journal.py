@@ -176,11 +176,14 @@ def _checksum(number: int, body: bytes) -> int:
     return zlib.crc32(body, zlib.crc32(b"%d " % number))
 
 
-def read_journal(paths: Iterable[Path], after: int = 0, salvage: bool = False) -> list[Record]:
+def read_journal(
+    paths: Iterable[Path], after: int = 0, cure: str = "move it away", *, salvage: bool = False
+) -> list[Record]:
     """The records of a journal, out of all the files that hold its lines; none where there is none.
 
     A file that goes on from a snapshot before the one `after` which all is to be read was folded into that
-    already. Whoever `salvage`s gets the records before the first that is lost, instead of an error.
+    already. A record that is lost is an error, and `cure` the way out; whoever `salvage`s gets those before
+    it.
     """
     found: dict[int, bytes] = {}
     most, where = 0, ""
@@ -199,7 +202,7 @@ def read_journal(paths: Iterable[Path], after: int = 0, salvage: bool = False) -
     if max(most, len(found)) > count and not salvage:
         raise StateError(
             f"{where}: line {count + 1} of the journal of the last apply is damaged",
-            "lbstack state restore takes what is before it, and keeps the rest for a look",
+            cure,
         )
     return [_parse(found[number], where) for number in range(count)]
 

@@ -32,11 +32,11 @@ class Kept:
         """Its bytes; none if it is gone."""
         return read_own(self.path) or b""
 
-    def snapshot(self, key: bytes) -> Snapshot:
-        """What is in it, checked. Raises `StateError` when it is damaged."""
-        found = decode(self.read(), key, str(self.path), "take another one: lbstack state restore --list")
+    def snapshot(self, key: bytes, cure: str = "take another one") -> Snapshot:
+        """What is in it, checked. Raises `StateError`, with a way out, when it is damaged."""
+        found = decode(self.read(), key, str(self.path), cure)
         if (found.state.serial, found.generation) != (self.serial, self.generation):
-            raise StateError(f"{self.path} holds another snapshot than its name says", "take another one")
+            raise StateError(f"{self.path} holds another snapshot than its name says", cure)
         return found
 
 

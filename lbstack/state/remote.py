@@ -16,7 +16,6 @@ run here folds it in by itself, as long as no other run has begun since (`run` i
 from __future__ import annotations
 
 import secrets
-import shlex
 import threading
 import time
 import uuid
@@ -26,7 +25,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lbstack.errors import LockedError, StackError, StateError
+from lbstack.errors import LockedError, StackError, StateError, typed
 from lbstack.state.cell import Cell, Claim, Held, Lost, Pause, Version, read, swap
 from lbstack.state.files import remove
 from lbstack.state.fold import fold
@@ -172,7 +171,7 @@ class RemoteStore:
 
     def _freeing(self, id: str) -> str:
         """The command that frees the state of a run."""
-        return shlex.join(["lbstack", "force-unlock", id, *self._words])
+        return typed("force-unlock", id, *self._words)
 
     def unlock(self, id: str) -> None:
         """Free the state of a holder that is dead. If it is alive after all, its next write fails."""

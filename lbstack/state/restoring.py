@@ -28,8 +28,6 @@ from lbstack.state.model import RESTORE, State
 from lbstack.state.snapshot import Snapshot, decode, encode
 from lbstack.state.store import Store
 
-LIST = "see: lbstack state restore --list"
-
 
 @dataclass(frozen=True, slots=True)
 class Restored:
@@ -141,8 +139,11 @@ def _older(store: Store, serial: int, current: State | None) -> Restored:
     their effect, and plans that are spent."""
     chosen = next((each for each in store.kept() if each.serial == serial), None)
     if chosen is None:
-        raise ConfigError(f"no snapshot with the serial {serial} is kept", LIST)
-    state = store.ours(chosen.snapshot(b"").state, str(chosen.path))
+        raise ConfigError(
+            f"no snapshot with the serial {serial} is kept", f"see: {store.restoring('--list')}"
+        )
+    cure = f"take another one, as listed by: {store.restoring('--list')}"
+    state = store.ours(chosen.snapshot(b"", cure).state, str(chosen.path))
     aside: tuple[Path, ...] = ()
     if current is None:
         for path in (store.path, *store.journals):

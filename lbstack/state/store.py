@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lbstack.errors import StateError
+from lbstack.errors import StateError, typed
 from lbstack.state.files import make_folder, read_own, remove, write_whole
 from lbstack.state.fold import fold
 from lbstack.state.journal import Journal, Record, read_first_format, read_journal
@@ -36,17 +36,25 @@ class Store:
     """The state file of one stack in one workspace.
 
     `second` is where the twin of the journal lies, if not beside the state; `network` says that the state
-    may lie on a file system of the network.
+    may lie on a file system of the network; `words` are what a command needs to come here again.
     """
 
     def __init__(
-        self, path: Path, stack: str, endpoint: str, *, second: Path | None = None, network: bool = False
+        self,
+        path: Path,
+        stack: str,
+        endpoint: str,
+        *,
+        second: Path | None = None,
+        network: bool = False,
+        words: Sequence[str] = (),
     ) -> None:
         self.path = path
         self.stack = stack
         self.endpoint = endpoint
         self._second = second
         self._network = network
+        self.words = words
         self._loaded: State | None = None
         self._generation: int | None = None
 
@@ -83,7 +91,7 @@ class Store:
         if snapshot is None:
             return State(self.stack, "", self.endpoint, key=self.key() or secrets.token_bytes(32))
         records, where = self.records(snapshot), str(self.journals[0])
-        return fold(snapshot.state, records, where) if records else snapshot.state
+        return fold(snapshot.state, records, where, self.salvage) if records else snapshot.state
 
     def snapshot(self) -> Snapshot | None:
         """The state as it was saved last, without its journal; None if it never was."""
@@ -107,7 +115,16 @@ class Store:
 
     def cure(self) -> str:
         """What to do about a state that is damaged."""
-        return "lbstack state restore takes the last one that is kept" if self.kept() else RESTORE
+        return f"to take the last one that is kept: {self.restoring()}" if self.kept() else RESTORE
+
+    @property
+    def salvage(self) -> str:
+        """What to do about a journal that is damaged."""
+        return f"to take what is before that, and keep the rest for a look: {self.restoring()}"
+
+    def restoring(self, *words: str) -> str:
+        """The command that puts a kept snapshot back."""
+        return typed("state restore", *words, *self.words)
 
     def kept(self) -> list[Kept]:
         """The kept snapshots, the newest first; of format 1 there was one."""
@@ -126,7 +143,7 @@ class Store:
             raise StateError(
                 f"{self.path} is older (serial {snapshot.state.serial}) than what was saved last (serial"
                 f" {newest.serial}): what was done since is not in it, and would be done again",
-                f"{self.cure()}; if this older one is meant: lbstack state restore {snapshot.state.serial}",
+                f"{self.cure()}; if this older one is meant: {self.restoring(str(snapshot.state.serial))}",
             )
         try:
             copy = newest.snapshot(b"")
@@ -179,7 +196,7 @@ class Store:
             head, *records = read_first_format(first) or [{}]
             number, done = snapshot.state.serial, head.get("serial", snapshot.state.serial)
         else:
-            head, *records = read_journal(self.journals, snapshot.generation) or [{}]
+            head, *records = read_journal(self.journals, snapshot.generation, self.salvage) or [{}]
             number, done = snapshot.generation, head.get("generation", snapshot.generation)
         ours = type(done) is int and done <= number and head.get("lineage") in (None, snapshot.state.lineage)
         if not ours or (done == number and head.get("sha256", snapshot.sha256) != snapshot.sha256):

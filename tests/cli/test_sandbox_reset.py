@@ -47,7 +47,7 @@ def test_a_damaged_sandbox_is_emptied_too(cli: Cli) -> None:
     (cli.folder / ".lbstack" / "sandbox.db").write_text("no database " * 1000)
     done = cli("plan", "--sandbox")
     assert done.returncode == 7
-    assert "lbstack sandbox reset begins anew" in done.stderr
+    assert "to begin anew: lbstack sandbox reset\n" in done.stderr
     assert cli("sandbox", "reset", "--auto-approve").returncode == 0
     assert cli("plan", "--sandbox").returncode == 0
 

@@ -15,6 +15,21 @@ from tests.cli.test_exit_codes import on_a_terminal
         (["plan", "--sandbox", "--out", "stack.yaml"], 64, "exists and is no saved plan"),
         (["output", ".", "--raw", "--sandbox"], 64, "--raw prints one output"),
         (["state", "rm", "stack.yaml", "--sandbox"], 64, "write the address first: ADDRESS stack.yaml"),
+        (
+            ["plan", "--sandbox", "--endpoint", "https://api.labelbox.com/graphql"],
+            64,
+            "--sandbox and --endpoint exclude",
+        ),
+        (
+            ["plan", "--sandbox", "--state", "."],
+            64,
+            "--state . is a folder; name a file in it, as signs@sandbox.json",
+        ),
+        (
+            ["state", "list", "--sandbox", "--state", "there/"],
+            64,
+            "name a file in it, as there/signs@sandbox.json",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -66,3 +81,42 @@ def test_a_value_of_the_wrong_type_names_its_variable_and_its_file(cli: Cli) -> 
 def test_an_unknown_key_is_told_beside_those_that_there_are(cli: Cli) -> None:
     cli.write("stack: s\ndatasets:\n  a: {name: A, xyzzy: 1}\n")
     assert "there are name, description, integration, lifecycle, previously" in cli("validate").stderr
+
+
+def test_the_sandbox_goes_before_an_endpoint_of_the_environment(cli: Cli) -> None:
+    done = cli("plan", "--sandbox", env={"LABELBOX_ENDPOINT": "https://api.labelbox.com/graphql"})
+    assert (done.returncode, done.stderr) == (0, "")
+    done = cli("plan", "--sandbox", env={"LBSTACK_STATE": "."})
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr == "Error: LBSTACK_STATE=. is a folder; name a file in it, as signs@sandbox.json\n"
+
+
+def test_a_folder_where_a_state_should_be_is_named(cli: Cli) -> None:
+    state = cli.folder / ".lbstack" / "signs@sandbox.json"
+    state.mkdir(parents=True)
+    done = cli("plan", "--sandbox")
+    assert done.returncode == 7
+    assert done.stderr.startswith("Error: .lbstack/signs@sandbox.json is no regular file; ")
+
+
+def test_json_that_is_no_stack_is_told_for_what_it_is(cli: Cli) -> None:
+    cli.write('{"a": 1}', "e.json")
+    for words in (["show", "e.json"], ["plan", "e.json", "--sandbox"], ["validate", "e.json"]):
+        done = cli(*words)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            "Error: e.json is neither a stack nor a saved plan; name a YAML file, a folder of such, or what plan"
+            " --out has made\n"
+        )
+    assert cli("plan", "--sandbox", "--out", "p.json").returncode == 0
+    done = cli("plan", "p.json", "--sandbox")
+    assert "p.json is a saved plan, and no stack" in done.stderr
+    assert done.stderr.endswith(": lbstack apply p.json --sandbox\n")
+    assert cli("apply", "--sandbox", "--auto-approve", "--state", "st.json").returncode == 0
+    done = cli("show", "st.json")
+    assert (
+        done.stderr == "Error: st.json is a state, and no stack; name the stack, and give --state st.json\n"
+    )
+    cli.write('{"stack": "s", "datasets": {"a": {"nam": "A"}}}', "s.json")
+    done = cli("validate", "s.json")
+    assert done.stderr.startswith("s.json:1:")  # a stack in JSON is a stack

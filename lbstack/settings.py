@@ -1,0 +1,117 @@
+"""What the command line and the environment say, and how a command says it again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from lbstack.errors import UsageError, typed
+from lbstack.redaction import is_secret
+from lbstack.values import NOTHING, Address, Allowed
+
+DEFAULT_ENDPOINT = "https://api.labelbox.com/graphql"
+SANDBOX = "sandbox"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line and the environment say; secrets stay in `environ`.
+
+    Where `path` is a saved plan, `planned` is the stack that it was made of.
+    """
+
+    path: Path = Path()
+    planned: Path | None = None
+    sandbox: bool = False
+    endpoint: str | None = None
+    state: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    var_files: tuple[Path, ...] = ()
+    targets: tuple[Address, ...] = ()
+    allowed: Allowed = NOTHING
+    parallelism: int = 10
+    rate: int | None = None
+    lock_timeout: float = 0.0
+    destroy: bool = False
+    settle_for: float | None = None
+    waits: bool = True
+    allow_nfs: bool = False
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    @property
+    def where(self) -> str:
+        """The endpoint, or the word that stands for the embedded sandbox."""
+        if self.sandbox:
+            return SANDBOX
+        url = (self.endpoint or self.environ.get("LABELBOX_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
+        parts = _parts(url)
+        if parts.query or parts.fragment:  # a key in a URL would end up in logs, and in the state
+            raise UsageError("the endpoint has a query", "the key comes from LABELBOX_API_KEY alone")
+        loopback = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
+        if not parts.hostname or parts.scheme not in ("http", "https") or parts.username:
+            told = url if "@" not in url else "with a user name"
+            raise UsageError(f"the endpoint {told} is no GraphQL URL", f"as in {DEFAULT_ENDPOINT}")
+        if parts.scheme == "http" and not loopback:
+            raise UsageError(
+                f"the endpoint {url} is not encrypted", "use https; http is for this machine only"
+            )
+        return url
+
+    @property
+    def settle(self) -> float:
+        """Seconds after which what was given up is surely not carried out any more: the service's own
+        ceiling of 60, and 15 until lists show it. The embedded sandbox ends with its process."""
+        return self.settle_for if self.settle_for is not None else 5.0 if self.sandbox else 75.0
+
+    @property
+    def place(self) -> list[str]:
+        """The options that say which workspace and which state, as they were given."""
+        words = ["--sandbox"] if self.sandbox else []
+        words += ["--endpoint", self.endpoint] if self.endpoint else []
+        words += ["--state", self.state] if self.state else []
+        return words + (["--allow-nfs"] if self.allow_nfs else [])
+
+    @property
+    def words(self) -> list[str]:
+        """The stack, and where its state and workspace are, as a command names them."""
+        path = self.planned or self.path
+        return [*([str(path)] if path != Path() else []), *self.place]
+
+    @property
+    def values(self) -> list[str]:
+        """The options that give variables their values, without those that are secret. Asked for when the
+        stack has been read, and its secrets known."""
+        words = [word for path in self.var_files for word in ("--var-file", str(path))]
+        for name, value in self.variables.items():
+            words += ["--var", f"{name}={value}"] if not is_secret(value) else []
+        return words
+
+    def of(self, stack: str) -> Settings:
+        """The same, where `path` is a plan that was saved of a stack."""
+        path = Path(stack)
+        if not stack or not path.exists():
+            return self
+        here = Path.cwd()
+        return replace(self, planned=path.relative_to(here) if path.is_relative_to(here) else path)
+
+    def command(self, verb: str, *first: str) -> str:
+        """Another command for the same stack, workspace and state, to be pasted into a shell."""
+        return typed(verb, *first, *self.words)
+
+    @property
+    def state_path(self) -> str | None:
+        """The state file that was named, if one was."""
+        return self.state or self.environ.get("LBSTACK_STATE") or None
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of an endpoint; a port that is none counts as wrong as brackets that do not close."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise UsageError(f"the endpoint {url} is no GraphQL URL", f"as in {DEFAULT_ENDPOINT}") from None
+    return parts
