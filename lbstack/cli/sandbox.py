@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lbstack.cli.sandbox_cloud import aws
-from lbstack.cli.sandbox_data import data_option, opened, readable
+from lbstack.cli.sandbox_data import data_option, opened, readable, say
 from lbstack.cli.sandbox_people import accept_invite, key, organization
 from lbstack.errors import ConfigError, Exit, UsageError
 from lbstack.session import HOME, SANDBOX
@@ -64,6 +64,7 @@ def serve(
         )
     try:
         with readable(data), shared(data):
+            say(data)
             run(
                 host, port, data, on_served=_say_ready, allow_remote=allow_remote, faults=faults,
                 control_port=control_port, conditions=Conditions(outbound=outbound),
@@ -97,6 +98,7 @@ def reset(data: Path, auto_approve: bool) -> int:
     from lbstack.sandbox.holding import alone
 
     try:
+        say(data)
         with alone(data):
             for path in [*_states(data), *data.glob(f"*@{SANDBOX}.json*"), *data.glob("sandbox.db*")]:
                 if path.is_dir():

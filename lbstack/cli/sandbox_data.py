@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lbstack.errors import StateError, UsageError
+from lbstack.errors import StateError, UsageError, typed
 from lbstack.session import BROKEN, HOME
 
 if TYPE_CHECKING:
     from lbstack.sandbox.store import Store
-
-RESET = "`lbstack sandbox reset` empties it and begins anew"
 
 data_option = click.option(
     "--data",
@@ -25,6 +23,18 @@ data_option = click.option(
     metavar="DIR",
     help="Where the sandbox keeps its workspace.",
 )
+
+
+def named(data: Path) -> list[str]:
+    """The option that says where the sandbox's data is, if it is not where it usually is."""
+    return [] if data == Path(HOME) else ["--data", str(data)]
+
+
+def say(data: Path) -> None:
+    """Which data is used: beside a served sandbox, in another folder, it is another one."""
+    from lbstack.render.words import safe
+
+    click.echo(f"The sandbox's data is in {safe(str(data.absolute()))}", err=True)
 
 
 @contextmanager
@@ -39,19 +49,21 @@ def readable(data: Path) -> Iterator[None]:
     except (FormatError, sqlite3.DatabaseError) as error:
         told = str(error) if isinstance(error, FormatError) else f"{data}: {error}"
         broken = getattr(error, "sqlite_errorname", BROKEN[0]) in BROKEN
-        cure = RESET if broken else "see to that, and run this again"
+        reset = typed("sandbox reset", *named(data))
+        cure = f"to empty it and begin anew: {reset}" if broken else "see to that, and run this again"
         raise StateError(f"the sandbox's data cannot be used: {told}", cure) from None
 
 
 @contextmanager
 def opened(data: Path) -> Iterator[Store]:
-    """The sandbox's data; what it refuses is wrong usage."""
+    """The sandbox's data, and which it is, said on stderr; what it refuses is wrong usage."""
     from lbstack.sandbox.holding import shared
     from lbstack.sandbox.seed import open_store
 
     with shared(data):
         with readable(data):
             store = open_store(data)
+        say(data)
         try:
             yield store
         except ValueError as error:

@@ -40,3 +40,27 @@ def test_an_organization_has_a_key_of_its_own(cli: Cli) -> None:
     told = json.loads(cli("sandbox", "organization", "list").stdout)
     assert [(each["name"], each["members"]) for each in told] == [("Sandbox", 1), ("Other", 1)]
     assert cli("sandbox", "organization", "create", "Other").returncode == 64
+
+
+def test_each_command_says_which_data_it_used(cli: Cli) -> None:
+    for words in (
+        ("key", "create", "--role", "Admin"),
+        ("key", "list"),
+        ("organization", "create", "Other"),
+        ("accept-invite", "a@x.io"),
+        ("aws", "put-bucket", "signs"),
+        ("deliveries",),
+        ("reset", "--auto-approve"),
+    ):
+        for data in (".lbstack", "other data"):
+            more = () if data == ".lbstack" else ("--data", data)
+            done = cli("sandbox", *words, *more)
+            assert f"The sandbox's data is in {cli.folder / data}\n" in done.stderr, (words, done.stderr)
+            assert data not in done.stdout
+
+
+def test_data_that_is_broken_is_emptied_where_it_is(cli: Cli) -> None:
+    assert cli("sandbox", "key", "list", "--data", "other data").returncode == 0
+    (cli.folder / "other data" / "sandbox.db").write_text("no database " * 1000)
+    done = cli("sandbox", "key", "list", "--data", "other data")
+    assert done.stderr.endswith("to empty it and begin anew: lbstack sandbox reset --data 'other data'\n")
