@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # the edges are slow to import, and each command needs only s
     AnyStore = Store | RemoteStore
 
 HOME = ".lbstack"
+STACK = "{stack}"
+"""In the place of a state: the name of the stack, so that one setting serves many."""
 BROKEN = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 """What SQLite says of data that nothing but beginning anew helps; a full disk is no reason for that."""
 
@@ -64,6 +66,7 @@ def _graph(settings: Settings, require_values: bool) -> Graph:
         var_files=settings.var_files,
         environ=settings.environ,
         require_values=require_values,
+        shared=settings.shared,
         problems=problems,
     )
     return build(stack, problems=problems)
@@ -99,6 +102,8 @@ def open_store(settings: Settings, stack: str) -> AnyStore:
     from lbstack.state.store import Store
 
     named = settings.state_path
+    if named and STACK in named:
+        named = named.replace(STACK, stack)
     default = default_path(Path(HOME), stack, settings.where)
     if named and "://" in named:
         from lbstack.state.remote import RemoteStore

@@ -20,7 +20,8 @@ SANDBOX = "sandbox"
 class Settings:
     """What the command line and the environment say; secrets stay in `environ`.
 
-    Where `path` is a saved plan, `planned` is the stack that it was made of.
+    Where `path` is a saved plan, `planned` is the stack that it was made of. Variables that are `shared` are
+    for several stacks.
     """
 
     path: Path = Path()
@@ -39,6 +40,7 @@ class Settings:
     settle_for: float | None = None
     waits: bool = True
     allow_nfs: bool = False
+    shared: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property

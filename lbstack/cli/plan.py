@@ -16,6 +16,7 @@ from lbstack.cli.again import Again, require_allowed
 from lbstack.connect import open_wire
 from lbstack.errors import Exit, UsageError, typed
 from lbstack.session import Settings, dumps, load_graph, make_plan, open_store, unless_begun
+from lbstack.values import NOTHING
 
 if TYPE_CHECKING:
     from lbstack.plan.changes import Plan
@@ -36,6 +37,8 @@ UNDER_WAY = "Note: an apply of this stack is under way; this plan is about what 
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan for apply.")
 @click.option("--destroy", is_flag=True, help="Plan a teardown of everything in state.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
+@click.option("--all", "every", is_flag=True, help="Plan every stack under STACK, a folder.")
+@click.option("--changed-since", metavar="REV", help="With --all: only stacks touched since a git revision.")
 @options.with_settings
 def command(
     settings: Settings,
@@ -44,11 +47,17 @@ def command(
     out: Path | None,
     destroy: bool,
     detailed_exitcode: bool,
+    every: bool,
+    changed_since: str | None,
 ) -> int:
     """Show what apply would do. Changes nothing."""
     from lbstack.render.progress import refresh_bar
 
     settings = replace(settings, destroy=destroy)
+    if every:
+        return _all(settings, as_json, no_color, out, changed_since, detailed_exitcode)
+    if changed_since is not None:
+        raise UsageError("--changed-since chooses among many stacks", "give --all with it")
     files = _files(settings, out) if out else ""
     graph = load_graph(settings, require_values=not destroy)
     options.warn(graph.warnings)
@@ -79,6 +88,39 @@ def command(
     if out:
         _save(settings, out, replace(plan, pins=replace(plan.pins, files=files)), state, store)
     return Exit.CHANGES if detailed_exitcode and not plan.empty else Exit.OK
+
+
+def _all(
+    settings: Settings, as_json: bool, no_color: bool, out: Path | None, since: str | None, detailed: bool
+) -> int:
+    """Every stack under a folder; ``--out`` is a folder, too."""
+    from lbstack.cli import many
+    from lbstack.cli.main import report
+    from lbstack.render.terminal import write
+
+    if settings.destroy or settings.targets or settings.allowed != NOTHING:
+        raise UsageError(
+            "--all plans whole stacks",
+            "leave --destroy, --target, --recreate and --allow-… to plans of one stack",
+        )
+    if out and not out.is_dir():
+        raise UsageError(
+            f"--out {out} is no folder", "with --all it is one, for a file a stack; make it first"
+        )
+    planned = many.plan_all(settings, since)
+    if as_json:
+        click.echo(dumps(many.document(planned)))
+    else:
+        write(many.lines(planned), no_color)
+    for each in planned:
+        if each.error:
+            report(each.error)
+        elif out and each.plan and each.state and each.store:
+            path = out / f"{each.plan.stack}.json"
+            _require_free(path)
+            pinned = replace(each.plan, pins=replace(each.plan.pins, files=each.files))
+            _save(each.settings, path, pinned, each.state, each.store)
+    return many.code(planned, detailed)
 
 
 def _save(settings: Settings, out: Path, plan: Plan, state: State, store: AnyStore) -> None:

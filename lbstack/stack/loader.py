@@ -38,6 +38,7 @@ def load(
     var_files: Sequence[Path] = (),
     environ: Mapping[str, str] | None = None,
     require_values: bool = True,
+    shared: bool = False,
     kinds: Mapping[str, Kind] = KINDS,
     problems: Problems | None = None,
 ) -> Stack:
@@ -47,10 +48,10 @@ def load(
     and raise, and a resource with a mistake is there in part, so that others may refer to it.
 
     `environ` is where ``LBSTACK_VAR_…`` is looked up. Without `require_values` a variable may be
-    without a value: what depends on it is not judged. Raises `ConfigError`, and `UsageError` when
-    there is no such file.
+    without a value: what depends on it is not judged. Values that are `shared` may be meant for other
+    stacks, and need not be declared here. Raises `ConfigError`, and `UsageError` when there is no such file.
     """
-    given = Given(variables or {}, var_files, environ or {}, require_values)
+    given = Given(variables or {}, var_files, environ or {}, require_values, shared)
     found = Problems() if problems is None else problems
     with _collector_off():
         try:
@@ -82,6 +83,7 @@ def _load(path: Path, given: Given, kinds: Mapping[str, Kind], problems: Problem
         imports=imports(sections.listed["imports"], kinds, expander, problems),
         digest="",
         loose=tuple(expander.loose),
+        variables=tuple(known),
     )
     return stack if problems else digest(stack)
 

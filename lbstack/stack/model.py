@@ -82,7 +82,8 @@ class Stack:
 
     `resources` stand in file order. `digest` is the hex SHA-256 of what the stack says, variables
     resolved: the order of mappings, positions and the values of secrets do not enter it. `loose` are
-    references in texts of which another part cannot be told, so that no field holds them.
+    references in texts of which another part cannot be told, so that no field holds them. `variables` are
+    the names of those that are declared.
     """
 
     name: str
@@ -93,3 +94,4 @@ class Stack:
     imports: tuple[Import, ...]
     digest: str
     loose: tuple[tuple[Ref, Source], ...] = ()
+    variables: tuple[str, ...] = ()

@@ -38,12 +38,14 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Where values come from, besides the defaults, and whether each variable must have one."""
+    """Where values come from, besides the defaults, and whether each variable must have one. What is
+    `shared` with other stacks may be meant for them alone."""
 
     variables: Mapping[str, str]
     var_files: Sequence[Path]
     environ: Mapping[str, str]
     required: bool = True
+    shared: bool = False
 
 
 def resolve(
@@ -56,10 +58,10 @@ def resolve(
         for name, item in _var_file(path, problems, budget).items():
             filed[name] = plain(item.value)
             places[name] = f"at {item.place}"
-            if name not in declared:
+            if name not in declared and not given.shared:
                 _undeclared(name, declared, problems, item.key)
     for name in given.variables:
-        if name not in declared:
+        if name not in declared and not given.shared:
             _undeclared(name, declared, problems, None)
     found = {}
     for name, item in declared.items():

@@ -1,0 +1,208 @@
+"""``lbstack plan --all``: every stack under a folder, side by side within one rate limit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lbstack.cli import options
+from lbstack.connect import open_wire
+from lbstack.errors import Exit, GuardError, Problem, StackError, UsageError
+from lbstack.plan import guards
+from lbstack.plan.changes import Plan
+from lbstack.plan.digest import digest
+from lbstack.render.json import diagnostics
+from lbstack.render.text import Line, plan_lines
+from lbstack.render.words import safe, summary
+from lbstack.session import Settings, load_graph, make_plan, open_store, unless_begun
+from lbstack.stack.discovery import changed_since, stacks_under, touched
+from lbstack.stack.files import digest_of_files
+
+if TYPE_CHECKING:
+    from lbstack.api.wire import ApiWire
+    from lbstack.graph import Graph
+    from lbstack.session import AnyStore
+    from lbstack.state.model import State
+
+AT_ONCE = 8
+"""Stacks that are read at the same time: their requests share one limit all the same."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One stack and its plan, or why there is none. `files` is the digest of its files before they were
+    read."""
+
+    path: Path
+    settings: Settings
+    files: str = ""
+    graph: Graph | None = None
+    store: AnyStore | None = None
+    plan: Plan | None = None
+    state: State | None = None
+    error: StackError | None = None
+
+    @property
+    def name(self) -> str:
+        return self.graph.stack.name if self.graph else str(self.path)
+
+    @property
+    def exit(self) -> Exit:
+        if self.error:
+            return self.error.exit
+        return Exit.CHANGES if self.plan and not self.plan.empty else Exit.OK
+
+
+def chosen(folder: Path, since: str | None) -> list[Path]:
+    """The stacks under a folder, or those of them that changed since a revision."""
+    found = stacks_under(folder)
+    if since is None:
+        return found
+    hit, gone = touched(found, changed_since(since, folder))
+    inside = [path for path in gone if path.is_relative_to(folder.resolve())]
+    for path in inside:
+        told = path.relative_to(folder.resolve())
+        click.echo(
+            f"Warning: {safe(str(told))} is gone since {safe(since)}: what it made stays; "
+            "to take it down: lbstack destroy with the file as it was",
+            err=True,
+        )
+    return hit
+
+
+def plan_all(settings: Settings, since: str | None) -> list[Planned]:
+    """The plans of all stacks under a folder, in the order of their paths; a stack that fails stops no
+    other. Raises what is wrong with the command itself."""
+    loaded = [_loaded(settings, path) for path in chosen(settings.path, since)]
+    loaded = list(_unlike(loaded))
+    _require_declared(settings, loaded)
+    return asyncio.run(_plans(settings, loaded)) if loaded else []
+
+
+def _loaded(settings: Settings, path: Path) -> Planned:
+    """One stack as it is written."""
+    mine = replace(settings, path=path, shared=True)
+    try:
+        files = digest_of_files(path)
+        graph = load_graph(mine)
+        options.warn(graph.warnings)
+        return Planned(path, mine, files, graph, open_store(mine, graph.stack.name))
+    except StackError as error:
+        return Planned(path, mine, error=error)
+
+
+def _require_declared(settings: Settings, loaded: Sequence[Planned]) -> None:
+    """A variable that no stack declares is a slip."""
+    graphs = [each.graph for each in loaded if each.graph]
+    taken = {name for graph in graphs for name in graph.stack.variables}
+    wrong = [name for name in settings.variables if name not in taken]
+    if wrong and len(graphs) == len(loaded) > 0:
+        raise UsageError(
+            f"no stack declares the variable {', '.join(wrong)}", "declare it, or leave --var out"
+        )
+
+
+def _unlike(loaded: Iterable[Planned]) -> Iterator[Planned]:
+    """Two stacks of one name would share a state: the second is refused."""
+    seen: dict[str, Path] = {}
+    for each in loaded:
+        other = seen.setdefault(each.name, each.path) if each.graph else each.path
+        if other == each.path:
+            yield each
+            continue
+        what = f"{each.path}: stack {each.name} is the name of {other}, too"
+        yield replace(each, error=StackError(Problem(what, "give one of them another name: stack: NAME")))
+
+
+async def _plans(settings: Settings, loaded: Sequence[Planned]) -> list[Planned]:
+    room = asyncio.Semaphore(AT_ONCE)
+    if not any(each.error is None for each in loaded):
+        return list(loaded)
+    async with open_wire(settings) as wire:
+
+        async def one(each: Planned) -> Planned:
+            async with room:
+                return await _planned(each, wire)
+
+        return list(await asyncio.gather(*(one(each) for each in loaded)))
+
+
+async def _planned(each: Planned, wire: ApiWire) -> Planned:
+    if each.error or each.graph is None or each.store is None:
+        return each
+    try:
+        state = await asyncio.to_thread(each.store.load)
+        held: bool = await asyncio.to_thread(each.store.held) if state.pending else False
+        if held:
+            state = replace(state, pending=())  # what an apply is making now is its own affair
+        with unless_begun(each.store):
+            made, state = await make_plan(each.settings, each.graph, state, wire)
+    except StackError as error:
+        return replace(each, error=error)
+    try:
+        guards.check(made)
+    except GuardError as refusal:
+        return replace(each, plan=made, state=state, error=refusal)
+    return replace(each, plan=made, state=state)
+
+
+# -- how it is told ------------------------------------------------------------------------------------
+
+
+def lines(planned: Sequence[Planned]) -> Iterator[Line]:
+    """The plans that change something, one after another, then one line for all of them."""
+    for each in planned:
+        yield (f"# {safe(each.name)} ({safe(str(each.path))})", "bold")
+        if each.plan:
+            yield from plan_lines(each.plan, each.settings.command("gc"))
+        elif each.error:
+            yield ("Not planned; see the errors.", "destroy")
+        yield ("", "plain")
+    yield (told(planned), "bold")
+    yield (summary(_sum(planned)), "bold")
+
+
+def told(planned: Sequence[Planned]) -> str:
+    """How many stacks there are, and how many have changes."""
+    failed = sum(each.error is not None for each in planned)
+    changing = sum(each.error is None and each.exit is Exit.CHANGES for each in planned)
+    parts = [f"{changing} with changes", f"{len(planned) - changing - failed} without"]
+    parts += [f"{failed} failed or refused"] if failed else []
+    return f"{len(planned)} {'stack' if len(planned) == 1 else 'stacks'}: {', '.join(parts)}."
+
+
+def _sum(planned: Sequence[Planned]) -> dict[str, int]:
+    total = dict.fromkeys(("import", "add", "change", "destroy", "forget"), 0)
+    for each in planned:
+        for name, count in (each.plan.counts() if each.plan else {}).items():
+            total[name] += count
+    return total
+
+
+def document(planned: Sequence[Planned]) -> list[dict[str, Any]]:
+    """What a CI service makes a matrix of: one object a stack."""
+    return [
+        {
+            "stack": each.name,
+            "path": str(each.path),
+            "changes": each.plan is not None and not each.plan.empty,
+            "summary": each.plan.counts() if each.plan else None,
+            "digest": digest(each.plan) if each.plan else None,
+            "exit_code": int(each.exit),
+            "diagnostics": diagnostics(each.error.problems) if each.error else [],
+        }
+        for each in planned
+    ]
+
+
+def code(planned: Sequence[Planned], detailed: bool) -> int:
+    """The exit code of the worst; changes count where they were asked for."""
+    failed = [int(each.exit) for each in planned if each.error]
+    if failed:
+        return max(failed)
+    return Exit.CHANGES if detailed and any(each.exit is Exit.CHANGES for each in planned) else Exit.OK

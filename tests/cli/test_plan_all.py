@@ -1,0 +1,155 @@
+"""Many stacks in one run: which there are, which changed, what each would do, and what a CI service is told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lbstack.stack.discovery import stacks_under, touched
+from tests.cli.conftest import Cli
+
+ONE = "stack: {name}\ndatasets:\n  d: {{name: {name}}}\n"
+
+
+@pytest.fixture
+def many(served: Cli) -> Cli:
+    """Three stacks: a file, a file beside it, and a folder of two files; and files that are none."""
+    (served.folder / "stack.yaml").unlink()
+    for name in ("a", "b"):
+        served.write(ONE.format(name=name), f"{name}.yaml")
+    (served.folder / "c").mkdir()
+    served.write(ONE.format(name="c"), "c/main.yaml")
+    served.write(
+        "ontologies:\n  o: {name: O, media_type: IMAGE, tools: [{tool: polygon, name: P}]}\n", "c/more.yml"
+    )
+    served.write("env: dev\n", "values.yaml")
+    (served.folder / ".github").mkdir()
+    served.write("on: push\nstack: no\n", ".github/flow.yaml")
+    return served
+
+
+def matrix(cli: Cli, *words: str, code: int = 0) -> dict[str, Any]:
+    done = cli("plan", "--all", "--json", *words)
+    assert done.returncode == code, done.stdout + done.stderr
+    return {each["stack"]: each for each in json.loads(done.stdout)}
+
+
+def git(cli: Cli, *words: str) -> None:
+    who = ["-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "init.defaultBranch=main"]
+    subprocess.run(["git", *who, *words], cwd=cli.folder, check=True, capture_output=True)
+
+
+def test_stacks_are_files_and_folders_that_begin_one(many: Cli) -> None:
+    assert [str(path.relative_to(many.folder)) for path in stacks_under(many.folder)] == [
+        "a.yaml",
+        "b.yaml",
+        "c",
+    ]
+
+
+def test_all_are_planned_and_told_as_one(many: Cli) -> None:
+    assert many("apply", "b.yaml", "--auto-approve").returncode == 0
+    done = many("plan", "--all", "--detailed-exitcode")
+    assert done.returncode == 2
+    told = [line for line in done.stdout.splitlines() if not line.startswith(("      ", "lbstack will"))]
+    assert [line for line in told if line.startswith("#")] == ["# a (a.yaml)", "# b (b.yaml)", "# c (c)"]
+    assert told[-2:] == ["3 stacks: 2 with changes, 1 without.", "Plan: 3 to add, 0 to change, 0 to destroy."]
+    assert "No changes. Your infrastructure matches the configuration." in told
+
+
+def test_a_matrix_is_told_in_json(many: Cli) -> None:
+    told = matrix(many)
+    assert {name: (each["path"], each["changes"], each["exit_code"]) for name, each in told.items()} == {
+        "a": ("a.yaml", True, 2), "b": ("b.yaml", True, 2), "c": ("c", True, 2),
+    }  # fmt: skip
+    assert told["c"]["summary"]["add"] == 2 and told["c"]["digest"].startswith("1.")
+
+
+def test_a_stack_that_is_broken_or_refused_stops_no_other(many: Cli) -> None:
+    many.write("stack: b\ndatasets: {d: {name: d, nam: x}}\n", "b.yaml")
+    many.write("stack: bb\ndatasets: {d: {name: x, lifecycle: {prevent_destroy: true}}}\n", "z.yaml")
+    assert many("apply", "z.yaml", "--auto-approve").returncode == 0
+    many.write("stack: bb\ndatasets: {e: {name: y}}\n", "z.yaml")
+    told = matrix(many, code=5)
+    assert (told["b.yaml"]["exit_code"], told["bb"]["exit_code"], told["a"]["exit_code"]) == (1, 5, 2)
+    assert "unknown key" in told["b.yaml"]["diagnostics"][0]["summary"]
+    done = many("plan", "--all")
+    assert "b.yaml:2:25: unknown key" in done.stderr and "is protected" in done.stderr
+    assert "4 stacks: 2 with changes, 0 without, 2 failed or refused." in done.stdout
+
+
+def test_two_stacks_of_one_name_are_refused(many: Cli) -> None:
+    many.write(ONE.format(name="a"), "z.yaml")
+    told = many("plan", "--all")
+    assert told.returncode == 1 and "z.yaml: stack a is the name of a.yaml, too" in told.stderr
+
+
+def test_plans_are_saved_and_carried_out_each_by_itself(many: Cli) -> None:
+    plans = many.folder / "plans"
+    assert many("plan", "--all", "--out", "plans").returncode == 64
+    plans.mkdir()
+    assert many("plan", "--all", "--out", "plans").returncode == 0
+    assert sorted(path.name for path in plans.iterdir()) == ["a.json", "b.json", "c.json"]
+    done = many("apply", "plans/c.json")
+    assert done.returncode == 0 and "2 added" in done.stdout, done.stderr
+
+
+def test_only_what_was_touched_since_a_revision_is_planned(many: Cli) -> None:
+    git(many, "init")
+    git(many, "add", ".")
+    git(many, "commit", "-m", "first")
+    assert matrix(many, "--changed-since", "HEAD") == {}
+    many.write("ontologies: {}\n", "c/more.yml")
+    assert set(matrix(many, "--changed-since", "HEAD")) == {"c"}
+    git(many, "checkout", "-b", "work")
+    git(many, "commit", "-am", "second")
+    many.write(ONE.format(name="new"), "new.yaml")
+    assert set(matrix(many, "--changed-since", "main")) == {"c", "new"}
+    (many.folder / "a.yaml").unlink()
+    done = many("plan", "--all", "--changed-since", "main")
+    assert "a.yaml is gone since main: what it made stays" in done.stderr
+    for wrong in ("no-such", "--output=x", "HEAD:a.yaml"):
+        refused = many("plan", "--all", f"--changed-since={wrong}")
+        assert refused.returncode == 64 and "revision" in refused.stderr, refused.stderr
+    assert not (many.folder / "x").exists()
+
+
+def test_a_revision_needs_a_repository(many: Cli) -> None:
+    done = many(
+        "plan", "--all", "--changed-since", "HEAD", env={"GIT_CEILING_DIRECTORIES": str(many.folder.parent)}
+    )
+    assert done.returncode == 1 and "--changed-since works in a git repository" in done.stderr
+
+
+def test_variables_are_shared_and_a_slip_is_told(many: Cli) -> None:
+    many.write("stack: a\nvariables: {env: {}}\ndatasets: {d: {name: 'a-${var.env}'}}\n", "a.yaml")
+    done = many("plan", "--all", "--var", "env=dev")
+    assert done.returncode == 0 and '"a-dev"' in done.stdout, done.stderr
+    done = many("plan", "--all", "--var", "env=dev", "--var", "evn=dev")
+    assert done.returncode == 64 and "no stack declares the variable evn" in done.stderr
+
+
+def test_one_setting_names_the_state_of_each(many: Cli) -> None:
+    done = many("apply", "a.yaml", "--auto-approve", "--state", "states/{stack}.json")
+    assert done.returncode == 0 and (many.folder / "states" / "a.json").exists()
+    told = matrix(many, "--state", "states/{stack}.json")
+    assert [name for name, each in told.items() if each["changes"]] == ["b", "c"]
+
+
+@pytest.mark.parametrize("words", [["--target", "dataset.d"], ["--destroy"], ["--allow-mass-change"]])
+def test_what_is_about_one_stack_is_wrong_usage(many: Cli, words: list[str]) -> None:
+    assert many("plan", "--all", *words).returncode == 64
+    assert many("plan", "a.yaml", "--changed-since", "HEAD").returncode == 64
+    assert many("plan", "--all", "a.yaml").returncode == 64
+
+
+def test_a_file_belongs_to_the_folder_that_is_its_stack(tmp_path: Path) -> None:
+    whole, alone = tmp_path / "whole", tmp_path / "alone.yaml"
+    whole.mkdir()
+    alone.touch()
+    assert touched([whole, alone], [whole / "new.yml"]) == ([whole], [(whole / "new.yml").resolve()])
+    assert touched([whole, alone], [alone, whole / "notes.md"]) == ([alone], [])
