@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lbstack.cli import faces as drawn
 from lbstack.cli import options
 from lbstack.cli.again import Again, require_allowed
 from lbstack.connect import open_wire
@@ -34,6 +35,7 @@ UNDER_WAY = "Note: an apply of this stack is under way; this plan is about what 
 @options.working
 @options.allowing
 @options.output
+@drawn.asked(*drawn.OF_PLAN)
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan for apply.")
 @click.option("--destroy", is_flag=True, help="Plan a teardown of everything in state.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
@@ -49,15 +51,18 @@ def command(
     detailed_exitcode: bool,
     every: bool,
     changed_since: str | None,
+    faces: drawn.Faces,
 ) -> int:
     """Show what apply would do. Changes nothing."""
     from lbstack.render.progress import refresh_bar
 
     settings = replace(settings, destroy=destroy)
     if every:
+        faces.require_none("--all shows many stacks", "--json tells all of them, and show each saved plan")
         return _all(settings, as_json, no_color, out, changed_since, detailed_exitcode)
     if changed_since is not None:
         raise UsageError("--changed-since chooses among many stacks", "give --all with it")
+    faces.require_places(settings, out)
     files = _files(settings, out) if out else ""
     graph = load_graph(settings, require_values=not destroy)
     options.warn(graph.warnings)
@@ -73,6 +78,18 @@ def command(
                 return await make_plan(settings, graph, state, wire, show)
 
     plan, state = asyncio.run(work())
+    show_plan(plan, as_json, no_color, settings.command("gc"))
+    drawn.write_plan(faces, plan, settings.command("gc"))
+    saving = ("--out", str(out)) if out else ()
+    judged = ("--detailed-exitcode",) if detailed_exitcode else ()
+    require_allowed(plan, Again(settings, verb="plan", words=(*judged, *saving, *faces.words())))
+    if out:
+        _save(settings, out, replace(plan, pins=replace(plan.pins, files=files)), state, store)
+    return Exit.CHANGES if detailed_exitcode and not plan.empty else Exit.OK
+
+
+def show_plan(plan: Plan, as_json: bool, no_color: bool, gc: str = "lbstack gc") -> None:
+    """Print a plan, for people or for programs."""
     if as_json:
         from lbstack.render.json import plan_document
 
@@ -81,13 +98,7 @@ def command(
         from lbstack.render.terminal import write
         from lbstack.render.text import plan_lines
 
-        write(plan_lines(plan, settings.command("gc")), no_color)
-    saving = ("--out", str(out)) if out else ()
-    judged = ("--detailed-exitcode",) if detailed_exitcode else ()
-    require_allowed(plan, Again(settings, verb="plan", words=(*judged, *saving)))
-    if out:
-        _save(settings, out, replace(plan, pins=replace(plan.pins, files=files)), state, store)
-    return Exit.CHANGES if detailed_exitcode and not plan.empty else Exit.OK
+        write(plan_lines(plan, gc), no_color)
 
 
 def _all(

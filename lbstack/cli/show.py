@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
+from lbstack.cli import faces as drawn
 from lbstack.cli import options
+from lbstack.cli.plan import show_plan
 from lbstack.errors import Exit
 from lbstack.session import Settings, dumps, load_graph, open_store
 
@@ -14,22 +16,22 @@ from lbstack.session import Settings, dumps, load_graph, open_store
 @options.variables
 @options.place
 @options.output
+@drawn.asked(*drawn.OF_PLAN)
 @options.with_settings
-def command(settings: Settings, as_json: bool, no_color: bool) -> int:
+def command(settings: Settings, as_json: bool, no_color: bool, faces: drawn.Faces) -> int:
     """Show the state of a stack, or STACK itself when it is a saved plan."""
     from lbstack.plan import saved
     from lbstack.render.terminal import write
-    from lbstack.render.text import attribute_lines, plan_lines
+    from lbstack.render.text import attribute_lines
 
     if saved.is_plan(settings.path):
+        faces.require_places(settings)
         plan = saved.read_plan(settings.path).plan
-        if as_json:
-            from lbstack.render.json import plan_document
-
-            click.echo(dumps(plan_document(plan)))
-        else:
-            write(plan_lines(plan, settings.of(plan.pins.path).command("gc")), no_color)
+        gc = settings.of(plan.pins.path).command("gc")
+        show_plan(plan, as_json, no_color, gc)
+        drawn.write_plan(faces, plan, gc)
         return Exit.OK
+    faces.require_none("this is no saved one", "name a file that plan --out wrote")
     state = open_store(settings, load_graph(settings, require_values=False).stack.name).load()
     if as_json:
         from lbstack.render.json import state_document

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from lbstack.plan.changes import ABSENT, Action, Change, FieldChange, Plan, counted
+from lbstack.plan.changes import ABSENT, Action, Change, FieldChange, OutputChange, Plan, counted
 from lbstack.recover import Orphan
 from lbstack.render.words import NO_CHANGES, Plain, key, path, quoted, safe, sentence, summary, value
 from lbstack.values import Address
@@ -60,7 +60,7 @@ def plan_lines(plan: Plan, gc: str = "lbstack gc") -> Iterator[Line]:
         yield ("", "plain")
     if plan.outputs:
         yield ("Changes to Outputs:", "bold")
-        yield from _output_lines(plan)
+        yield from output_lines(plan.outputs)
         yield ("", "plain")
     yield from orphan_lines(plan.orphans, gc)
     yield from note_lines(plan.notes)
@@ -94,12 +94,9 @@ def note_lines(notes: Iterable[str]) -> Iterator[Line]:
 
 def change_lines(change: Change, names: Mapping[str, Address]) -> Iterator[Line]:
     """One resource: a heading, why, and a line for each value that differs."""
-    style = STYLES[change.action]
-    heading = HEADINGS[change.action] if not change.importing else IMPORTED[change.action]
-    if change.forgets:
-        style, heading = "change", "will be imported; it " + FORGETS if change.importing else FORGETS
+    style = "change" if change.forgets else STYLES[change.action]
     why = f"  # {safe(change.reason)}" if change.reason else ""
-    yield (f"  {change.symbol} {safe(str(change.address))} {heading}{why}", style)
+    yield (f"  {change.symbol} {safe(str(change.address))} {heading(change)}{why}", style)
     if change.action is Action.CREATE:
         shown = {n: v for n, v in (change.after or {}).items() if v not in (None, {}, []) and n[0] != "_"}
         yield from attributes(shown, names, "+", 6)
@@ -116,6 +113,13 @@ def change_lines(change: Change, names: Mapping[str, Address]) -> Iterator[Line]
         yield (f"      - id = {quoted(change.id or '')}", "destroy")
     if change.contents and change.action in (Action.DELETE, Action.REPLACE):
         yield (f"      # {counted(change.contents, change.holds)} will be lost with it", "destroy")
+
+
+def heading(change: Change) -> str:
+    """What becomes of a resource, in words that follow its address."""
+    if change.forgets:
+        return "will be imported; it " + FORGETS if change.importing else FORGETS
+    return (IMPORTED if change.importing else HEADINGS)[change.action]
 
 
 def attributes(
@@ -184,9 +188,10 @@ def _order(keys: list[Any]) -> str:
     return f"[{shown}{f', … {len(keys) - 12} more' if len(keys) > 12 else ''}]"
 
 
-def _output_lines(plan: Plan) -> Iterator[Line]:
-    width = max(len(safe(change.name)) for change in plan.outputs)
-    for change in plan.outputs:
+def output_lines(outputs: Sequence[OutputChange]) -> Iterator[Line]:
+    """Outputs that change, one a line."""
+    width = max(len(safe(change.name)) for change in outputs)
+    for change in outputs:
         before, after = (value(item) for item in (change.before, change.after))
         name = f"{safe(change.name):<{width}}"
         if change.before is ABSENT:
