@@ -270,6 +270,7 @@ def _rest_of_datasets(
     rest = yield from until_short(
         {id: _datasets_page(id) for id in full},
         lambda data: data["datasets"] or [],
+        "datasets of a project",
         skip=FEW,
         expected={id: max(known[id] - FEW, 0) for id in full if id in known},
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from lbstack.errors import ServiceError
 from lbstack.kinds.contract import Ask, Live, Reading, Reply, Tracked
 from lbstack.values import Address
 
@@ -15,6 +16,28 @@ PAGE = 100
 
 WORTH_LISTING = 20
 """From so many objects on, pages are asked for before single objects."""
+
+MOST_PAGES = 1_000
+"""Pages after which a list that has not ended is taken for one that never does."""
+
+
+def endless(what: str) -> ServiceError:
+    """The refusal of a list whose pages lead round, or on for ever."""
+    return ServiceError(
+        f"the list of {what} does not end: the service goes on telling pages, or tells the same ones again",
+        "endless",
+        "nothing was concluded from it; run this again, and tell Labelbox when it stays so",
+    )
+
+
+def onward(followed: set[str], cursor: str | None, what: str) -> str | None:
+    """The cursor that leads to the next page; None at the end. One that was `followed` leads round."""
+    if not cursor:
+        return None
+    if cursor in followed or len(followed) >= MOST_PAGES:
+        raise endless(what)
+    followed.add(cursor)
+    return cursor
 
 
 def by_id_ask(root: str, selection: str, id: str, cost: int = 1) -> Ask:
@@ -83,6 +106,7 @@ def together(
 def until_short(
     lists: Mapping[K, Callable[[int, int], Ask]],
     nodes: Callable[[Any], list[Any]],
+    what: str,
     skip: int = 0,
     expected: Mapping[K, int] | None = None,
 ) -> Generator[list[Ask], list[Reply], dict[K, list[Any] | None]]:
@@ -90,12 +114,15 @@ def until_short(
 
     A list is asked for by where to begin and how many. Where it is known how many are `expected`, first
     so many and one more are asked for: many lists then share a document. Each further round asks for
-    twice as many pages of a list as the one before: long lists take few rounds.
+    twice as many pages of a list as the one before: long lists take few rounds. One that goes on for ever is
+    refused; `what` says of what it is.
     """
     found: dict[K, list[Any] | None] = {key: [] for key in lists}
     size = {key: min((expected or {}).get(key, PAGE) + 1, PAGE) for key in lists}
     at, left, ahead = dict.fromkeys(lists, skip), set(lists), 1
     while left:
+        if ahead > MOST_PAGES:  # each round has doubled it: as many pages and one have been read
+            raise endless(what)
         turn = [(key, at[key] + page * size[key]) for key in lists if key in left for page in range(ahead)]
         asks = [lists[key](start, size[key]) for key, start in turn]
         for (key, _), reply in zip(turn, (yield asks), strict=True):
@@ -124,7 +151,7 @@ def made_since(
         told: dict[str, tuple[str, Any]] = {"since": ("DateTime!", since)} if since else {}
         return Ask(f"{root}({where}) {{ {selection} }}", {"skip": ("Int!", skip), **told}, first)
 
-    found = yield from until_short({root: page}, list)
+    found = yield from until_short({root: page}, list, root)
     return found[root] or []
 
 

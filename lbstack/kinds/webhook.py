@@ -132,7 +132,7 @@ class Webhook(Kind):
         return {"project": want["project"], "url": want["url"], "topics": sorted(want["topics"])}
 
     def search(self, since: str | None, lost: bool) -> Search:
-        found = yield from until_short({"": _made_page}, lambda data: list(data["webhooks"]))
+        found = yield from until_short({"": _made_page}, lambda data: list(data["webhooks"]), "webhooks")
         alive = [node for node in found[""] or [] if node["status"] == "ACTIVE"]
         return [sighting(node, None, _natural(node)) for node in alive]
 

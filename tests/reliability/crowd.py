@@ -135,7 +135,7 @@ class Lying:
         if exchange.status != 200 or not isinstance(exchange.answer().get("data"), dict):
             return exchange
         answer = exchange.answer()
-        for found in _lists(answer["data"], exchange.text, exchange.variables):
+        for found in pages_in(answer["data"], exchange.text, exchange.variables):
             number, before = self._number(found), self._before.get(found.key, [])
             self._before[found.key] = rows = found.rows
             if number != self.page or (self.once and self.told):
@@ -181,7 +181,7 @@ def _spoilt(lie: str, rows: list[Any], before: list[Any]) -> list[Any]:
     }[lie]
 
 
-def _lists(data: dict[str, Any], text: str, variables: Mapping[str, Any]) -> Iterator[Listed]:
+def pages_in(data: dict[str, Any], text: str, variables: Mapping[str, Any]) -> Iterator[Listed]:
     """The pages in an answer."""
     roots = dict(_ALIAS.findall(text))
     for alias, value in data.items():

@@ -14,6 +14,7 @@ from lbstack.errors import NotFound, OutcomeUnknown, ServiceError, StackError
 from lbstack.kinds.contract import Fields, Work
 from lbstack.kinds.member.words import (
     INVITATION,
+    INVITATIONS,
     INVITE,
     INVITED,
     INVITED_AT,
@@ -25,7 +26,7 @@ from lbstack.kinds.member.words import (
     promised,
     spelled,
 )
-from lbstack.kinds.reading import PAGE
+from lbstack.kinds.reading import MOST_PAGES, PAGE, endless, onward
 
 FIND = f"""query FindMember($email: String!, $lower: String!) {{
   user {{ id }}
@@ -89,11 +90,11 @@ async def invites_of(work: Work) -> list[dict[str, Any]]:
 
 async def _all_invites(work: Work) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    cursor = None
+    cursor, followed = None, set[str]()
     while True:
         page = (await work.wire.query(FIND_INVITES, **{"from": cursor}))["organization"]["invites"]
         found += page["nodes"]
-        cursor = page["nextCursor"]
+        cursor = onward(followed, page["nextCursor"], INVITATIONS)
         if not cursor or not page["nodes"]:
             return found
 
@@ -101,11 +102,12 @@ async def _all_invites(work: Work) -> list[dict[str, Any]]:
 async def everybody(work: Work) -> list[dict[str, Any]]:
     """Who is in the organisation now."""
     found: list[dict[str, Any]] = []
-    while True:
+    while len(found) < MOST_PAGES * PAGE:
         page = (await work.wire.query(FIND_EVERYBODY, skip=len(found)))["users"]
         found += page
         if len(page) < PAGE:
             return found
+    raise endless("members")
 
 
 async def search_everybody(work: Work) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from lbstack.errors import Problem
 from lbstack.kinds.contract import Ask, Fields, Findings, Live, Reading, ReadProblems, Reply, Tracked
 from lbstack.kinds.member.words import (
     INVITATION,
+    INVITATIONS,
     INVITE,
     INVITED,
     JOINED,
@@ -23,7 +24,7 @@ from lbstack.kinds.member.words import (
     promised,
     spelled,
 )
-from lbstack.kinds.reading import PAGE, by_id_ask, together, until_short
+from lbstack.kinds.reading import PAGE, by_id_ask, onward, together, until_short
 from lbstack.values import Address, Ref
 
 Roles = dict[tuple[str, str], str]
@@ -92,11 +93,12 @@ def _people_of(
     known: Mapping[str, int],
 ) -> Generator[list[Ask], list[Reply], tuple[list[Any], dict[str, list[Any] | None]]]:
     """Everybody, and the members of projects: as many as are `known`, and whoever reaches every project."""
-    everybody = (yield from until_short({"": _people_page}, list))[""] or []
+    everybody = (yield from until_short({"": _people_page}, list, "members"))[""] or []
     everywhere = sum(spelled(user["orgRole"]) != NONE for user in everybody)
     members = yield from until_short(
         {id: _members_page(id) for id in known},
         lambda data: data["members"],
+        "members of a project",
         expected={id: count + everywhere for id, count in known.items()},
     )
     return everybody, members
@@ -135,12 +137,12 @@ def _open_invites(
         f"organization {{ id invites(from: $from, first: {PAGE}) {{ nodes {{ {selection} }} nextCursor }} }}"
     )
     found: list[dict[str, Any]] = []
-    cursor = None
+    cursor, followed = None, set[str]()
     while True:
         (reply,) = yield [Ask(text, {"from": ("ID", cursor)}, PAGE, later=later and cursor is None)]
         page = reply.data["invites"]
         found += page["nodes"]
-        cursor = page["nextCursor"]
+        cursor = onward(followed, page["nextCursor"], INVITATIONS)
         if not cursor or not page["nodes"]:
             return found, reply.now
 

@@ -16,6 +16,8 @@ NONE = "NONE"
 """The organisation role of people who have roles on projects only (API reference 1.5)."""
 INVITATION = "invitation"
 """In memory: the id of the invitation that the stack sent."""
+INVITATIONS = "open invitations"
+"""What the list of them is called when it cannot be read."""
 INVITED_AT = "invited_at"
 """In memory: when the stack sent its invitation, in seconds since 1970 by the service's clock."""
 LAG = 1.0

@@ -21,7 +21,7 @@ from lbstack.kinds.ontology.edit import adds_something, archived, edits
 from lbstack.kinds.ontology.spec import OntologySpec, ends, raw, renames
 from lbstack.kinds.ontology.tree import Tree, ordered, pair, told, wished
 from lbstack.kinds.ontology.words import Raw
-from lbstack.kinds.reading import PAGE, WORTH_LISTING, by_id_ask, listed_then_by_id, settle
+from lbstack.kinds.reading import PAGE, WORTH_LISTING, by_id_ask, listed_then_by_id, onward, settle
 
 CREATE = """mutation CreateOntology($data: UpsertOntologyInput!) {
   upsertOntology(data: $data) { id }
@@ -162,13 +162,13 @@ def _listed(ids: Sequence[str]) -> Generator[list[Ask], list[Reply], dict[str, A
     found: dict[str, Any] = {}
     if len(ids) < WORTH_LISTING:
         return found
-    wanted, after = set(ids), None
+    wanted, after, followed = set(ids), None, set[str]()
     for _ in range(0, len(ids), PAGE):
         (reply,) = yield [_page(after)]
         if reply.too_complex or not reply.data["nodes"]:
             break
         found |= {node["id"]: node for node in reply.data["nodes"] if node["id"] in wanted}
-        after = reply.data["nextCursor"]
+        after = onward(followed, reply.data["nextCursor"], "ontologies")
         if not after or len(found) == len(wanted):
             break
     return found
@@ -182,7 +182,7 @@ def _named(search: str) -> Generator[list[Ask], list[Reply], list[dict[str, Any]
         "ontologies(where: {filter: $filter, search: $search}, after: $after, first: $first)"
         " { nodes { id name mediaType createdAt createdBy { id } } nextCursor }"
     )
-    after = None
+    after, followed = None, set[str]()
     while True:
         told = {
             "filter": ("OntologyFilter", {"status": "ALL"}),
@@ -192,7 +192,7 @@ def _named(search: str) -> Generator[list[Ask], list[Reply], list[dict[str, Any]
         }
         (reply,) = yield [Ask(text, told, PAGE)]
         found += reply.data["nodes"]
-        after = reply.data["nextCursor"]
+        after = onward(followed, reply.data["nextCursor"], "ontologies")
         if not after:
             return found
 
