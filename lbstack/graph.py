@@ -13,6 +13,8 @@ from lbstack.kinds import KINDS
 from lbstack.kinds.contract import Fields, Kind
 from lbstack.stack.model import Resource, Stack
 from lbstack.stack.problems import Problems, shown
+from lbstack.stack.specs import secrets_in
+from lbstack.stack.variables import PREFIX
 from lbstack.values import Address, Ref, Source, refs_in
 
 
@@ -165,6 +167,21 @@ def _check_kinds(stack: Stack, kinds: Mapping[str, Kind], problems: Problems) ->
             problems.add(f"{address}: {summary}", "", resource.where(*field.split(".")))
         for field, summary in kinds[address.kind].unwise(resource.fields):
             problems.warn(f"{address}: {summary}", "", resource.where(*field.split(".")))
+        for field, value in resource.fields.items():
+            if any(secret.variable is None for secret in secrets_in(value)):
+                _warn_of_plain(resource, field, problems)
+
+
+def _warn_of_plain(resource: Resource, field: str, problems: Problems) -> None:
+    """Say that a secret is for everybody to read who reads the stack, or the plans and states of it."""
+    written = resource.written.value.get(field) if resource.written else None
+    plain = not (isinstance(written, str) and "${" in written)
+    what = "stands in the stack in plain words" if plain else "comes from a variable that is not secret"
+    problems.warn(
+        f"{resource.address}: its {field} {what}",
+        f"declare a variable with secret: true, write ${{var.NAME}} here, and set {PREFIX}NAME",
+        resource.where(field),
+    )
 
 
 def _check_renames(

@@ -46,3 +46,19 @@ def test_a_value_without_its_name_is_not_repeated(cli: Cli) -> None:
     done = cli("plan", "--sandbox", "--var", "canary-without-a-name")
     assert done.returncode == 64
     assert done.stderr == "Error: a --var is not of the form NAME=VALUE\n"
+
+
+def test_a_secret_in_plain_words_is_warned_of_and_not_shown(cli: Cli) -> None:
+    cli.write(STACK.replace("'${var.s}'", "canary-of-enough-bytes"))
+    for words in (("validate",), ("plan", "--sandbox"), ("apply", "--sandbox", "--auto-approve")):
+        done = cli(*words, env={"LBSTACK_VAR_s": "another-of-enough-bytes"})
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == (
+            "Warning: stack.yaml:4:70: webhook.w: its secret stands in the stack in plain words; declare a variable"
+            " with secret: true, write ${var.NAME} here, and set LBSTACK_VAR_NAME\n"
+        )
+        assert "canary" not in done.stdout
+    cli.write(STACK.replace("{secret: true}", "{}"))
+    done = cli("plan", "--sandbox", env={"LBSTACK_VAR_s": "canary-of-enough-bytes"})
+    assert "webhook.w: its secret comes from a variable that is not secret; " in done.stderr
+    assert "canary" not in done.stdout + done.stderr
