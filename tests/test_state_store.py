@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from lbstack.errors import Exit, LockedError, StateError
+from lbstack.state.files import STALE
 from lbstack.state.fold import result_record
 from lbstack.state.journal import ROOM, encode
 from lbstack.state.model import DeposedObject, Entry, State, check, renamed, state_to_json
@@ -595,3 +597,46 @@ def test_a_state_that_another_run_saved_meanwhile_is_not_overwritten(kept: Path)
     save(kept, {B: Entry("id-b")})
     with pytest.raises(StateError, match="was saved by another run meanwhile"):
         mine.save(replace(state, serial=9))
+
+
+def test_what_killed_writers_left_is_swept_and_nothing_else(kept: Path) -> None:
+    """Only with the lock, only what bears the name of such a file, and only what is old enough that nobody
+    can be at work on it."""
+    here, copies, old = kept / "home", kept / "home" / "state.json.kept", time.time() - 2 * STALE
+    swept = [
+        here / ".state.json.abcd_123.tmp",
+        here / ".state.json.key.abcd_123.tmp",
+        copies / ".1.2.json.abcd_123.tmp",
+    ]
+    stays = [
+        here / ".other.json.abcd_123.tmp",
+        here / ".state.json.original",
+        here / "state.json.abcd_123.tmp",
+        here / ".state.json.journal.abcd_123.tmp",
+    ]
+    fresh, link = here / ".state.json.abcd_124.tmp", here / ".state.json.abcd_125.tmp"
+    for path in (*swept, *stays, fresh):
+        path.write_text("half a st")
+    for path in (*swept, *stays):
+        os.utime(path, (old, old))
+    link.symlink_to(stays[0])
+    os.utime(link, (old, old), follow_symlinks=False)
+    store(kept).load()
+    assert all(path.exists() for path in swept)
+    with store(kept).locked():
+        assert not any(path.exists() for path in swept)
+    assert all(path.exists() for path in (*stays, fresh, link))
+
+
+def test_a_killed_writer_leaves_a_name_that_is_swept(kept: Path) -> None:
+    here = kept / "home"
+    before = {*here.iterdir()}
+    write = "import os, sys; from pathlib import Path; from lbstack.state import files; files.sync = lambda _: os._exit(9)"
+    write += "; files.write_whole(Path(sys.argv[1]), b'half')"
+    assert (
+        subprocess.run([sys.executable, "-c", write, str(here / "state.json")], check=False).returncode == 9
+    )
+    (left,) = {*here.iterdir()} - before
+    os.utime(left, (0, 0))
+    with store(kept).locked():
+        assert not left.exists()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +17,12 @@ from lbstack.errors import StateError
 
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """How files are opened to be read: not through a link, and without waiting for whoever feeds a pipe."""
+
+
+ENDING = ".tmp"
+"""How the names of files end that are written to take the place of others."""
+STALE = 3600.0
+"""Seconds after which such a file is nobody's any more: to write one takes no minute."""
 
 
 def make_folder(folder: Path) -> None:
@@ -65,7 +73,8 @@ def write_whole(path: Path, data: bytes) -> None:
     """
     with naming(path):
         make_folder(path.parent)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # O_EXCL, 0600
+        # O_EXCL, 0600
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=ENDING)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -77,6 +86,30 @@ def write_whole(path: Path, data: bytes) -> None:
                 Path(temporary).unlink()
             raise
         sync_folder(path.parent)
+
+
+def touched(path: Path) -> float:
+    """What the time is, by the clock that stamps the files of a folder."""
+    os.utime(path)
+    return path.stat().st_mtime
+
+
+def sweep(folder: Path, names: str, now: float) -> None:
+    """Remove what writers of files with such `names` (a regular expression) left in a folder when they were
+    killed. Whoever calls it holds the lock; what a writer without one may be at work on is younger than
+    `STALE`, and stays."""
+    left = re.compile(rf"\.(?:{names})\.\w{{8}}{re.escape(ENDING)}")
+    with suppress(FileNotFoundError), os.scandir(folder) as found:
+        for each in found:
+            if left.fullmatch(each.name) and now - _written(each) > STALE:
+                Path(each.path).unlink()
+
+
+def _written(found: os.DirEntry[str]) -> float:
+    """When a file was written last; what is no file of ours is as good as new."""
+    status = found.stat(follow_symlinks=False)
+    ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+    return status.st_mtime if ours else math.inf
 
 
 def remove(*paths: Path) -> None:

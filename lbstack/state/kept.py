@@ -17,7 +17,8 @@ from lbstack.state.files import make_folder, read_own, remove, sync_folder, writ
 from lbstack.state.snapshot import Snapshot, decode
 
 KEEP = 10
-_NAME = re.compile(r"(\d+)\.(\d+)\.json")
+NAMES = r"(\d+)\.(\d+)\.json"
+_NAME = re.compile(NAMES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,20 @@ was folded into it.
 
 from __future__ import annotations
 
+import re
 import secrets
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lbstack.errors import StateError, typed
-from lbstack.state.files import make_folder, read_own, remove, write_whole
+from lbstack.state.files import make_folder, read_own, remove, sweep, touched, write_whole
 from lbstack.state.fold import fold
 from lbstack.state.journal import Journal, Record, read_first_format, read_journal
-from lbstack.state.kept import Kept, keep, kept
+from lbstack.state.kept import NAMES, Kept, keep, kept
 from lbstack.state.lock import held, locked
 from lbstack.state.model import RESTORE, State, check, entry_to_json
 from lbstack.state.places import require_safe
@@ -211,7 +212,15 @@ class Store:
         make_folder(self.path.parent)
         require_safe(self.path.parent, self._network)
         with locked(self._beside(".lock"), self.path, timeout):
+            self._sweep()
             yield
+
+    def _sweep(self) -> None:
+        """Remove what killed applies left half written."""
+        with suppress(OSError):
+            now = touched(self._beside(".lock"))
+            sweep(self.path.parent, rf"{re.escape(self.path.name)}(\.key)?", now)
+            sweep(self._beside(".kept"), NAMES, now)
 
     def held(self) -> bool:
         """Whether an apply is at work on this state now."""
