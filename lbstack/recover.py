@@ -7,7 +7,8 @@ A create whose answer was lost is *pending*. It is looked for, in two complete l
 | one object bears its marker | *found*: it is taken over under its address |
 | several bear it: somebody repeated the request | the oldest is found, the others are *orphans* |
 | none does, and its natural key fits one object of the same user, made since, that is nobody's | found |
-| it fits several | *ambiguous*: refused, the candidates are shown |
+| it fits several, and is a key that nothing shares | the newest is found, the others are orphans |
+| it fits several of another kind | *ambiguous*: refused, the candidates are shown |
 | nothing, and the service's ceiling has passed (settle) | *lost*: it was never made; may be made anew |
 | nothing yet | *open*: waited for, never sent again |
 | a marker of an ended create, on an object that is not the one it made | an orphan |
@@ -121,6 +122,10 @@ def judge(
             first, *rest = bearing or fitting
             found[intent.address] = first
             orphans += [Orphan(intent.address, other.id, other.name) for other in rest]
+        elif fitting and kinds[intent.address.kind].looks_first:
+            *rest, last = sorted(fitting, key=_age)
+            found[intent.address] = last
+            orphans += [Orphan(intent.address, other.id, other.name) for other in rest]
         elif fitting or not (intent.marker or intent.natural):
             ambiguous.append(Ambiguous(intent, tuple(fitting)))
         else:
@@ -148,7 +153,12 @@ def _ids(entry: Entry) -> list[str]:
 def _bearing(intent: Intent, sightings: Iterable[Sighting]) -> list[Sighting]:
     """What bears the marker of a create, the oldest first."""
     mine = [sighting for sighting in sightings if intent.marker and sighting.marker == intent.marker]
-    return sorted(mine, key=lambda sighting: (sighting.created, sighting.id))
+    return sorted(mine, key=_age)
+
+
+def _age(sighting: Sighting) -> tuple[float, str]:
+    """What sorts the oldest first."""
+    return sighting.created, sighting.id
 
 
 def _fitting(intent: Intent, sightings: Iterable[Sighting], taken: set[tuple[str, str]]) -> list[Sighting]:
@@ -193,9 +203,10 @@ async def recover(
 ) -> tuple[State, Verdict]:
     """Look for every create that is open or watched for, and wait for those that may yet be carried out.
 
-    Returns the state with what was concluded. Where patience does not wait, some may stay open.
+    Returns the state with what was concluded. Where patience does not wait, some may stay open. `on_wait` is
+    told once what is waited for, and of fewer that are left not again.
     """
-    pause = FIRST_PAUSE
+    pause, told = FIRST_PAUSE, False
     while True:
         settled = {intent.address for intent in state.pending if not patience.left(intent)}
         seen = await look(state, kinds, wire)  # what had settled before the look, and is not seen, is lost
@@ -203,7 +214,9 @@ async def recover(
         if not (verdict.open and patience.waits):
             return after(state, verdict, kinds, patience), verdict
         left = max(patience.left(intent) for intent in verdict.open)
-        on_wait(verdict.open, left)
+        if not told:
+            on_wait(verdict.open, left)
+        told = True
         await asyncio.sleep(min(pause, max(left, 0.01)))
         pause *= 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_what_was_never_made_is_waited_for_and_then_made(served: Cli) -> None:
             "apply", "--auto-approve", "--settle", "1s", "--state", "st.json", "--endpoint", endpoint
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "nothing is there yet; waiting up to" in done.stdout
+        assert done.stdout.count("nothing is there yet; waiting up to") == 1
         assert len(graphql(served, COUNT)["datasets"]) == 1
 
 
@@ -112,3 +113,40 @@ def test_the_candidate_that_was_not_chosen_is_told_and_removed(served: Cli) -> N
         assert f"webhook.told: {second}" in served("plan", *place).stdout
         assert served("gc", "--auto-approve", *place).returncode == 0
         assert "belongs to no address" not in served("plan", *place).stdout
+
+
+def test_what_an_earlier_apply_may_have_made_is_said_to_be_waited_for_once(served: Cli) -> None:
+    with losing(served.env["LABELBOX_ENDPOINT"], "createDataset", "nothing, unsent", once=True) as endpoint:
+        place = ("--state", "st.json", "--endpoint", endpoint)
+        assert served("apply", "--auto-approve", "--no-wait", *place).returncode == 4
+        done = served("apply", "--auto-approve", "--settle", "4s", *place)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stderr.count("to see whether an earlier apply made dataset.signs") == 1
+
+
+def test_of_two_invitations_of_one_address_the_newest_is_taken_over(served: Cli) -> None:
+    """They stand for one person, so that there is no doubt who it is; one of them is too many."""
+    served.write("stack: signs\nmembers:\n  a@example.com: {role: LABELER}\n")
+    people = "query { user { id } roles { id name } organization { id invites { nodes { id } } } }"
+    again = """mutation($data: [CreateInviteInput!]) { createInvites(data: $data) { invite { id } } }"""
+    with losing(served.env["LABELBOX_ENDPOINT"], "createInvites", "nothing") as endpoint:
+        place = ("--state", "st.json", "--endpoint", endpoint)
+        assert served("apply", "--auto-approve", "--no-wait", *place).returncode == 4
+        seen = graphql(served, people)
+        labeler = next(role["id"] for role in seen["roles"] if role["name"].upper() == "LABELER")
+        data = {
+            "inviterId": seen["user"]["id"],
+            "inviteeEmail": "a@example.com",
+            "organizationRoleId": labeler,
+        }
+        graphql(served, again, data=[{**data, "organizationId": seen["organization"]["id"]}])
+        while len(sent := graphql(served, people)["organization"]["invites"]["nodes"]) < 2:
+            time.sleep(0.1)  # lists show an invitation late
+        first, second = (each["id"] for each in sent)
+        done = served("apply", "--auto-approve", *place)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"member.a@example.com: {first}" in done.stdout
+        assert second in served("state", "show", "member.a@example.com", *place).stdout
+        assert served("gc", "--auto-approve", *place).returncode == 0
+        assert graphql(served, people)["organization"]["invites"]["nodes"] == [{"id": second}]
+        assert served("plan", "--detailed-exitcode", *place).returncode == 0
