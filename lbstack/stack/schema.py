@@ -1,11 +1,12 @@
 """The JSON Schema of a stack file, for editors: it helps while one writes; `load` decides.
 
-Built from the kinds' specs. Any text or number may be a ``${…}`` instead, and words that Labelbox
-spells in capitals are accepted in any case, so enumerations are offered but not enforced.
+Built from the kinds' specs. Any text or number may be a ``${…}`` instead, and Labelbox's own words are
+accepted in any case: editors offer its spelling.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -125,12 +126,20 @@ def _kept(key: str, value: Any) -> Any:
 
 
 def _choice(opened: JSON) -> JSON:
-    """An enumeration to choose from; another spelling is judged by `load`."""
+    """An enumeration to choose from, or the same in another spelling, or a variable."""
     outside: JSON = {key: opened.pop(key) for key in ("description", "default") if key in opened}
-    return (
-        {**outside, "anyOf": [opened, {"type": "string"}]}
-        if opened.get("type") == "string"
-        else {**outside, **opened}
+    if opened.get("type") != "string":
+        return {**outside, **opened}
+    words = [word for word in opened.get("enum", [opened.get("const")]) if isinstance(word, str)]
+    spelled: JSON = {"type": "string", "pattern": f"^({'|'.join(map(_any_case, words))})$"}
+    return {**outside, "anyOf": [opened, spelled, HOLE]}
+
+
+def _any_case(word: str) -> str:
+    """A pattern for a word in any case, its parts joined by a dash, an underscore or a blank."""
+    return "".join(
+        f"[{each.upper()}{each.lower()}]" if each.isalpha() else "[-_ ]" if each in "-_ " else re.escape(each)
+        for each in word
     )
 
 

@@ -40,11 +40,33 @@ def test_a_resource_has_its_fields_and_the_engine_words() -> None:
     assert spec["required"] == ["name"]
 
 
-def test_a_number_may_be_a_hole_and_an_enumeration_any_word() -> None:
+def test_a_number_may_be_a_hole_and_an_enumeration_any_spelling() -> None:
     fields = json_schema(KINDS)["$defs"]["ShelfSpec"]["properties"]
     hole = {"type": "string", "pattern": r"\$\{[^}]+\}"}
     number, null = fields["rows"]["anyOf"]
     assert number == {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 9}, hole]}
     assert null == {"type": "null"}
     words, _ = fields["material"]["anyOf"]
-    assert words == {"anyOf": [{"type": "string", "enum": ["WOOD", "STEEL"]}, {"type": "string"}]}
+    offered, spelled, other = words["anyOf"]
+    assert offered == {"type": "string", "enum": ["WOOD", "STEEL"]} and other == hole
+    assert spelled == {"type": "string", "pattern": "^([Ww][Oo][Oo][Dd]|[Ss][Tt][Ee][Ee][Ll])$"}
+
+
+def test_words_are_accepted_in_every_spelling_that_a_stack_may_use() -> None:
+    import re
+
+    def spellings(part: Any) -> list[tuple[list[str], re.Pattern[str]]]:
+        inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        found = [one for value in inner for one in spellings(value)]
+        match part:
+            case {"anyOf": [{"enum": [str(), *_] as words}, {"pattern": pattern}, _]}:
+                return [*found, (words, re.compile(pattern))]
+        return found
+
+    known = spellings(json_schema(REAL))
+    assert len(known) > 5
+    for words, pattern in known:
+        for word in words:
+            for spelled in (word, word.lower(), word.upper(), word.replace("_", "-"), word.replace("-", " ")):
+                assert pattern.search(spelled), (word, spelled)
+            assert not pattern.search(f"{word}x") and not pattern.search(f"x{word}")
