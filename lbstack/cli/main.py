@@ -20,6 +20,7 @@ from lbstack.redaction import know_environment
 from lbstack.version import __version__
 
 COMMANDS = {
+    "init": "Write a first stack",
     "validate": "Check a stack offline",
     "plan": "Show what apply would do",
     "apply": "Make the workspace match the stack",

@@ -1,0 +1,76 @@
+"""``lbstack init``: a first stack, and what editors and Git need beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from lbstack.errors import Exit, UsageError
+from lbstack.render.words import safe
+from lbstack.session import dumps
+from lbstack.stack.sections import NAME
+from lbstack.stack.starter import IGNORED, SCHEMA, first_stack
+
+FILE = "stack.yaml"
+
+
+@click.command("init")
+@click.argument("folder", type=click.Path(path_type=Path), default=".")
+@click.option("--name", metavar="NAME", help="The stack's name; else the folder's.")
+def command(folder: Path, name: str | None) -> int:
+    """Write a first stack, its schema for editors, and .gitignore. What exists is left as it is."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is no folder", "name the folder that the stack is to lie in")
+    name = name or _name_of(folder)
+    if not NAME.match(name):
+        raise UsageError(
+            f"{safe(name)} is no name for a stack", "up to 63 letters, digits, dots, dashes and underscores"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    wrote = [path for path, text in _files(folder, name) if _write(path, text)]
+    _ignore(folder / ".gitignore")
+    stack = folder / FILE
+    if stack in wrote:
+        shown = "" if folder == Path() else f" {stack}"
+        click.echo(f"\nNext: lbstack apply{shown} --sandbox, which needs no account.")
+    return Exit.OK
+
+
+def _name_of(folder: Path) -> str:
+    """A name for a stack out of a folder's."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-._")[:63] or "labeling"
+
+
+def _files(folder: Path, name: str) -> Iterator[tuple[Path, str]]:
+    from lbstack.stack.schema import json_schema
+
+    yield folder / FILE, first_stack(name)
+    yield folder / SCHEMA, dumps(json_schema()) + "\n"
+
+
+def _write(path: Path, text: str) -> bool:
+    """Write a file that is not there yet, and say what was done."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        click.echo(f"  {safe(str(path))} exists, and is left as it is")
+        return False
+    click.echo(f"+ {safe(str(path))}")
+    return True
+
+
+def _ignore(path: Path) -> None:
+    """Keep states out of Git: add the lines that are not there yet."""
+    known = path.read_text(encoding="utf-8") if path.exists() else ""
+    missing = [line for line in IGNORED if line not in known.splitlines()]
+    if not missing:
+        return
+    gap = "" if not known or known.endswith("\n") else "\n"
+    with path.open("a", encoding="utf-8") as file:
+        file.write(gap + "".join(f"{line}\n" for line in missing))
+    click.echo(f"{'~' if known else '+'} {safe(str(path))}")
