@@ -90,7 +90,7 @@ class Nursery:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.nursery", *told],
                 cwd=Path(__file__).parents[1],
-                env={**self.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+                env=dict(self.environ),
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # an interrupt of the tests is not for it: it ends when they do

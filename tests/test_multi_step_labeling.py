@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-import httpx2
 import pytest
 
 from lbstack.sandbox.events import newest
 from lbstack.sandbox.seed import open_store
+from tests import loopback
 from tests.nursery import Nursery, bare
 
 STACKS = Path(__file__).parent.parent / "stacks"
@@ -85,7 +85,7 @@ class Example:
         self.lbstack("apply", str(STACK), "--auto-approve", *local(relay))
 
     def graphql(self, document: str, **variables: Any) -> Any:
-        answer = httpx2.post(
+        answer = loopback.post(
             self.env["LABELBOX_ENDPOINT"],
             headers={"Authorization": f"Bearer {self.env['LABELBOX_API_KEY']}"},
             json={"query": document, "variables": variables},
@@ -183,10 +183,10 @@ def test_a_tampered_delivery_is_refused(example: Example, relay: str) -> None:
     )
     signature = "sha1=" + hmac.new(SECRET.encode(), body.encode(), hashlib.sha1).hexdigest()
     headers = {"X-Labelbox-Event": "LABEL_CREATED", "X-Labelbox-Id": "forged", "X-Hub-Signature": signature}
-    forged = httpx2.post(relay + receiver.PATH, content=body.replace("forged", "Forged"), headers=headers)
+    forged = loopback.post(relay + receiver.PATH, content=body.replace("forged", "Forged"), headers=headers)
     assert forged.status_code == 403
     assert example.moved() == before
-    assert httpx2.post(relay + receiver.PATH, content=body, headers=headers).status_code == 200
+    assert loopback.post(relay + receiver.PATH, content=body, headers=headers).status_code == 200
     assert example.moved() == sorted([*before, "forged"])
 
 

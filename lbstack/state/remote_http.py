@@ -15,9 +15,11 @@ the methods can be changed there for hosts that have others.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import socket
+import ssl
 import time
 import uuid
 from collections.abc import Mapping
@@ -171,8 +173,12 @@ class HttpCell:
         import httpx2
 
         if self._client is None:
+            places = (self.where, self._lock_at, self._unlock_at)
             self._client = httpx2.Client(
-                timeout=TIMEOUT, follow_redirects=False, headers={"User-Agent": f"lbstack/{__version__}"}
+                timeout=TIMEOUT,
+                follow_redirects=False,
+                headers={"User-Agent": f"lbstack/{__version__}"},
+                verify=_trusted(any(place.startswith("https:") for place in places)),
             )
         headers = {"Content-Type": "application/json"} if body is not None else {}
         try:
@@ -187,6 +193,15 @@ class HttpCell:
 
     def _trouble(self, verb: str, answer: httpx2.Response) -> Trouble:
         return Trouble(f"{self.where} cannot be {verb}: HTTP {answer.status_code}")
+
+
+@functools.cache
+def _trusted(encrypted: bool) -> ssl.SSLContext:
+    """The authorities that are trusted; to load them takes long, and where nothing is encrypted there need
+    be none."""
+    import httpx2
+
+    return httpx2.create_ssl_context() if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def checked(url: str, what: str) -> str:

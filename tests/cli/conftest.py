@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from lbstack.sandbox.server import running
-from tests import canaries
+from tests import canaries, loopback
 from tests.nursery import Nursery, bare
 
 STACK = """\
@@ -84,7 +83,7 @@ def served(tmp_path: Path, nursery: Nursery) -> Iterator[Cli]:
 
 def graphql(cli: Cli, document: str, **variables: Any) -> dict[str, Any]:
     """What another client does in the served workspace."""
-    answer = httpx2.post(
+    answer = loopback.post(
         cli.env["LABELBOX_ENDPOINT"],
         headers={"Authorization": f"Bearer {cli.env['LABELBOX_API_KEY']}"},
         json={"query": document, "variables": variables},

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx2
+from tests import loopback
 
 ANSWERS: dict[str, tuple[int, bytes]] = {
     "a 502": (502, b"<html>Bad Gateway</html>"),
@@ -39,7 +39,7 @@ def losing(endpoint: str, operation: str, answer: str, once: bool = False) -> It
             lost = operation.encode() in body and left[0] > 0
             left[0] -= lost
             if not (lost and answer.endswith("unsent")):
-                real = httpx2.post(base + self.path, content=body, headers=headers)
+                real = loopback.post(base + self.path, content=body, headers=headers)
             if lost and answer.startswith("nothing"):
                 self.close_connection = True
                 return

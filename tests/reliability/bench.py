@@ -24,6 +24,7 @@ from lbstack.sandbox.conditions import Conditions
 from lbstack.sandbox.seed import open_store
 from lbstack.sandbox.server import Served, misbehaving
 from lbstack.sandbox.store import Store
+from tests import loopback
 from tests.reliability import story
 from tests.reliability.children import Child, Children
 
@@ -167,7 +168,7 @@ def a_bench(folder: Path, *, shim: str = "", **conditions: Any) -> Iterator[Benc
             "LBSTACK_VAR_hook": story.SECRET,
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        control = httpx2.Client(
+        control = loopback.client(
             base_url=served.control, headers={"authorization": f"Bearer {served.token}"}, timeout=60
         )
         children = Children(folder, shim)

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import httpx2
-
+from tests import loopback
 from tests.remote.misbehaving import Answer, Asked, Server
 
 BUCKET = "states"
@@ -56,7 +55,7 @@ def s3_server() -> Iterator[str]:
 @contextmanager
 def bucket(s3: str) -> Iterator[Bucket]:
     """An empty bucket behind a server that can be told to misbehave."""
-    with httpx2.Client(base_url=s3, timeout=30) as client:
+    with loopback.client(base_url=s3, timeout=30) as client:
         client.post("/moto-api/reset")
         assert client.put(f"/{BUCKET}").status_code == 200
 

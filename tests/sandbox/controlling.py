@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from lbstack.sandbox.server import Served, misbehaving
+from tests import loopback
 
 NEW = "mutation ($name: String!) { createDataset(data: {name: $name}) { id name } }"
 LIST = "{ datasets(where: {deleted: false}) { id name } }"
@@ -25,8 +26,8 @@ class Box:
         self.served = served
         self.base = served.endpoint.removesuffix("/graphql")
         self.headers = {"authorization": f"Bearer {served.key}"}
-        self.client = httpx2.Client(headers=self.headers, timeout=20)
-        self.control = httpx2.Client(
+        self.client = loopback.client(headers=self.headers, timeout=20)
+        self.control = loopback.client(
             base_url=served.control, headers={"authorization": f"Bearer {served.token}"}, timeout=30
         )
 

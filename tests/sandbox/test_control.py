@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx2
 import pytest
 from controlling import LIST, NEW, Box, controlled
 
 from lbstack.sandbox.server import running
+from tests import loopback
 
 ME = "{ user { id } organization { name } }"
 PAGE = "query ($skip: Int) { datasets(skip: $skip, first: 2) { name } }"
@@ -46,15 +46,15 @@ PATHS = [
 @pytest.mark.parametrize(("method", "path"), PATHS)
 def test_only_the_ports_own_token_opens_it_and_only_there(box: Box, method: str, path: str) -> None:
     for headers in ({}, {"authorization": "Bearer wrong"}, box.headers):
-        answer = httpx2.request(method, box.served.control + path, json={}, headers=headers)
+        answer = loopback.request(method, box.served.control + path, json={}, headers=headers)
         assert answer.status_code == 401
-    inside = httpx2.request(
+    inside = loopback.request(
         method, box.base + path, json={}, headers={"authorization": f"Bearer {box.served.token}"}
     )
     assert inside.status_code == 404
     with running() as (endpoint, key):
         plain = endpoint.replace("/graphql", path)
-        assert httpx2.request(method, plain, headers={"authorization": f"Bearer {key}"}).status_code == 404
+        assert loopback.request(method, plain, headers={"authorization": f"Bearer {key}"}).status_code == 404
 
 
 RULE: dict[str, Any] = {"at": "before_exec", "do": [{"delay_ms": 1}]}
@@ -127,7 +127,7 @@ def test_the_ledger_tells_who_did_what_and_what_became_of_it(box: Box) -> None:
 
 def test_the_log_has_the_refused_requests_too_and_no_key(box: Box) -> None:
     box.create("a")
-    httpx2.post(f"{box.served.endpoint}?token=hunter2", json={"query": ME})
+    loopback.post(f"{box.served.endpoint}?token=hunter2", json={"query": ME})
     box.post("{")
     found = box.tell("GET", "/requests")
     assert [(each["status"], each["ops"]) for each in found] == [
@@ -289,7 +289,7 @@ def test_too_many_requests_are_refused_for_a_minute(box: Box, style: str, told: 
 def test_the_clock_is_wrong_and_the_date_goes_missing(box: Box) -> None:
     world(box, clock_offset_s=-86_400 * 300)
     answer = box.post('mutation { createDataset(data: {name: "x"}) { createdAt } }')
-    usual = httpx2.get(box.served.control + "/").headers.get("date")
+    usual = loopback.get(box.served.control + "/").headers.get("date")
     assert answer.headers["date"] != usual
     year = answer.json()["data"]["createDataset"]["createdAt"][:4]
     assert answer.headers["date"].split()[3] == year

@@ -15,6 +15,8 @@ import httpx2
 import pytest
 from controlling import LIST, NEW, Box, controlled
 
+from tests import loopback
+
 OP = {"op": "createDataset"}
 READS = {"type": "query"}
 
@@ -299,12 +301,12 @@ def test_a_client_is_sent_a_signal_and_a_stranger_is_not(box: Box) -> None:
     box.fault("after_commit", {"signal": {"pid_from": "X-Lbstack-Pid", "sig": "KILL"}}, **OP)
     for pid in ("1", "0", "-1", str(os.getpid()), str(os.getppid()), "nobody", ""):
         headers = {**box.headers, "x-lbstack-pid": pid}
-        assert httpx2.post(
+        assert loopback.post(
             box.served.endpoint, json={"query": NEW, "variables": {"name": pid}}, headers=headers
         )
     assert client.poll() is None
     headers = {**box.headers, "x-lbstack-pid": str(client.pid)}
-    httpx2.post(box.served.endpoint, json={"query": NEW, "variables": {"name": "x"}}, headers=headers)
+    loopback.post(box.served.endpoint, json={"query": NEW, "variables": {"name": "x"}}, headers=headers)
     assert client.wait(timeout=20) == -signal.SIGKILL
 
 

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from lbstack.sandbox.server import running, serve
+from tests import loopback
 
 SERVE = """if True:
     import sys, pathlib
@@ -25,7 +26,7 @@ SERVE = """if True:
 
 def ask(endpoint: str, key: str, query: str) -> httpx2.Response:
     headers = {"authorization": f"Bearer {key}"}
-    return httpx2.post(endpoint, json={"query": query}, headers=headers)
+    return loopback.post(endpoint, json={"query": query}, headers=headers)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

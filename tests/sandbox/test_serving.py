@@ -17,6 +17,7 @@ from workspace import Workspace
 from lbstack.sandbox.seed import open_store
 from lbstack.sandbox.server import running
 from lbstack.sandbox.turns import Turns
+from tests import loopback
 from tests.nursery import Nursery, bare
 
 
@@ -53,10 +54,12 @@ def test_slow_clients_hold_nobody_up_nor_the_end(tmp_path: Path) -> None:
         for each in bare:
             each.sendall(b"POST /graphql HTT")
         body = {"query": NEW, "variables": {"name": "x"}}
-        assert httpx2.post(endpoint, json=body, headers={"authorization": head}).status_code == 200
+        assert loopback.post(endpoint, json=body, headers={"authorization": head}).status_code == 200
         for half in halves[:20]:
             half.sock.close()
-        assert httpx2.post(endpoint, json={"query": LIST}, headers={"authorization": head}).status_code == 200
+        assert (
+            loopback.post(endpoint, json={"query": LIST}, headers={"authorization": head}).status_code == 200
+        )
         for open_one in [*(half.sock for half in halves), *bare]:
             open_one.close()
     assert open_store(tmp_path).value("SELECT count(*) FROM datasets") == 1
@@ -105,8 +108,8 @@ def test_it_prints_endpoint_and_key_and_then_the_control_port(tmp_path: Path) ->
     assert control.startswith("control http://127.0.0.1:")
     assert token.startswith("token ")
     address, opens = control.split()[1], {"authorization": f"Bearer {token.split()[1]}"}
-    assert httpx2.get(f"{address}/ledger", headers=opens).json() == []
-    asked = httpx2.post(endpoint, json={"query": LIST}, headers={"authorization": f"Bearer {key}"})
+    assert loopback.get(f"{address}/ledger", headers=opens).json() == []
+    asked = loopback.post(endpoint, json={"query": LIST}, headers={"authorization": f"Bearer {key}"})
     assert asked.json() == {"data": {"datasets": []}}
     process.terminate()
     assert process.wait(timeout=20) == 0
