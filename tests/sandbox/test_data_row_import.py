@@ -262,7 +262,7 @@ def test_a_chunk_must_be_a_list_and_files_are_ones_own(box: Workspace) -> None:
 
 
 def test_an_import_that_was_cancelled_stops(box: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    d, worker = dataset(box), box.client.app.state.sandbox.worker  # type: ignore[attr-defined]
+    d, worker = dataset(box), box.client.app.state.sandbox.worker
     good, bad = manifest(box, [new(d, row_data=URL)]), keep(box, b"{", "manifest.json")
     with monkeypatch.context() as patch:
         patch.setattr(worker, "drain", lambda: None)

@@ -23,7 +23,7 @@ from annotated import (
     read,
 )
 from documents import NEW_ROW, dataset
-from starlette.testclient import TestClient
+from inside import Client
 from workspace import Workspace
 
 from lbstack.sandbox.app import create_app
@@ -296,7 +296,7 @@ def paused() -> tuple[Workspace, Any]:
     app = create_app(threads=1)
     store = app.state.sandbox.store
     key = store.value("SELECT jwt FROM api_keys")
-    return Workspace(TestClient(app), store, key), app.state.sandbox
+    return Workspace(Client(app), store, key), app.state.sandbox
 
 
 def test_an_export_that_is_under_way_is_not_read_and_can_be_cancelled() -> None:

@@ -20,7 +20,6 @@ from graphql.language.visitor import Visitor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.graphql import nodes
-from starlette.testclient import TestClient
 from workspace import Workspace
 
 from lbstack.sandbox.faults.workshop import snapshot
@@ -64,7 +63,6 @@ class Target:
 
     def renew(self) -> None:
         self.box = Workspace.fresh()
-        self.box.client = TestClient(self.box.client.app, raise_server_exceptions=True)
         self.mine = fill(self.box, "mine")
         self.other = self.box.stranger()
         self.theirs = fill(self.other, FOREIGN)

@@ -223,7 +223,7 @@ def test_a_repeated_document_is_parsed_once(box: Workspace, monkeypatch: pytest.
 
 
 def test_requests_are_counted_refused_ones_included(box: Workspace) -> None:
-    sandbox = box.client.app.state.sandbox  # type: ignore[attr-defined]
+    sandbox = box.client.app.state.sandbox
     post(box, {"query": ME})
     post(box, {"query": "{"})
     box.client.get("/api/v1/ontologies/x")

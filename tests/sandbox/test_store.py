@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from documents import NEW_DATASET, dataset, project
-from starlette.testclient import TestClient
+from inside import Client
 from workspace import Workspace
 
 from lbstack.sandbox import world
@@ -21,7 +21,7 @@ from lbstack.sandbox.seed import open_store
 
 def on_disk(data: Path) -> Workspace:
     store = open_store(data)
-    return Workspace(TestClient(create_app(store)), store, world.admin_key(store))
+    return Workspace(Client(create_app(store)), store, world.admin_key(store))
 
 
 @pytest.mark.parametrize("name", ["folder", "folder/file.db"])
@@ -109,7 +109,7 @@ def test_a_seed_makes_every_run_the_same() -> None:
     def run(seed: int) -> tuple[str, object, object]:
         app = create_app(seed=seed)
         store = app.state.sandbox.store
-        box = Workspace(TestClient(app), store, world.admin_key(store))
+        box = Workspace(Client(app), store, world.admin_key(store))
         made = box.ask('mutation { createDataset(data: {name: "x"}) { id createdAt } }')
         return world.admin_key(store), made, store.ledger()
 
@@ -123,7 +123,7 @@ def test_a_seeded_workspace_goes_on_counting_after_a_restart(tmp_path: Path) -> 
     ids = set()
     for _ in range(2):
         store = open_store(tmp_path, seed=0)
-        box = Workspace(TestClient(create_app(store)), store, world.admin_key(store))
+        box = Workspace(Client(create_app(store)), store, world.admin_key(store))
         ids |= {box.ask(NEW_DATASET, name="x")["id"] for _ in range(2)}
         store.close()
     assert len(ids) == 4

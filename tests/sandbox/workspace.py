@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from starlette.testclient import TestClient
+from inside import Client
 
 from lbstack.sandbox import world
 from lbstack.sandbox.app import create_app
@@ -31,7 +31,7 @@ class Workspace:
 
     folder: tempfile.TemporaryDirectory[str]  # goes with the last of what uses it
 
-    def __init__(self, client: TestClient, store: Store, key: str) -> None:
+    def __init__(self, client: Client, store: Store, key: str) -> None:
         self.client = client
         self.store = store
         self.headers = {"authorization": f"Bearer {key}"}
@@ -41,7 +41,7 @@ class Workspace:
         folder = tempfile.TemporaryDirectory(prefix="workspace-")
         (Path(folder.name) / DATABASE_NAME).write_bytes(_new())
         store = open_store(Path(folder.name))
-        made = cls(TestClient(create_app(store)), store, world.admin_key(store))
+        made = cls(Client(create_app(store)), store, world.admin_key(store))
         made.folder = folder
         return made
 
