@@ -71,7 +71,7 @@ def damaged(world: World, reach: int) -> list[Any]:
 def test_no_value_in_a_state_makes_a_plan_fail_by_a_mistake_of_its_own(world: World) -> None:
     world.write(SMALL)
     assert not world.apply().failed
-    assert damaged(world, reach=4) == []
+    assert damaged(world, reach=3) == []
 
 
 @pytest.mark.slow
