@@ -24,6 +24,7 @@ goes (`require_no_more`), and the kinds' own guards hold then, too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from lbstack.errors import GuardError, Problem, typed
 from lbstack.kinds.contract import Kind, Planned
@@ -33,12 +34,14 @@ from lbstack.plan.notes import some
 from lbstack.plan.schedule import Step
 from lbstack.stack.model import Stack
 from lbstack.state.model import State
-from lbstack.values import Allowed
+from lbstack.values import Address, Allowed
 
 MOST = 5
 """Resources that may end in one plan."""
 SHARE = 5
 """One in so many may end, where more than one does."""
+PAIRS = 20
+"""Resources with other keys that a refusal names, before it says how many more there are."""
 
 ENDS = {Action.DELETE, Action.REPLACE}
 GOES = {Action.DELETE, Action.REPLACE, Action.FORGET}
@@ -62,7 +65,7 @@ def refusals(
         found += _missing(plan, kinds, words)
         found += _emptied(going, stack, state, words) or [
             *_several_missing(going, state, snapshot, allowed),
-            *_mass_change(going, state, allowed),
+            *_mass_change(going, state, allowed, _renamed(plan, kinds)),
         ]
         found += _kinds_own(plan, snapshot, kinds)
     return tuple(found)
@@ -139,7 +142,9 @@ def _several_missing(
         )
 
 
-def _mass_change(going: list[Change], state: State, allowed: Allowed) -> Iterator[Refusal]:
+def _mass_change(
+    going: list[Change], state: State, allowed: Allowed, renamed: list[tuple[Address, Address]]
+) -> Iterator[Refusal]:
     recorded = sum(entry.id is not None for entry in state.resources.values())
     many = len(going) > MOST or (len(going) > 1 and len(going) * SHARE > recorded)
     if many and not allowed.mass_change:
@@ -147,10 +152,47 @@ def _mass_change(going: list[Change], state: State, allowed: Allowed) -> Iterato
             Problem(
                 f"{len(going)} of the {recorded} resources in state would end: "
                 f"{some([str(change.address) for change in going])}",
-                "to let them, give --allow-mass-change",
+                f"{_moving(renamed)}to let them, give --allow-mass-change",
             ),
             Allowed(mass_change=True),
         )
+
+
+def _renamed(plan: Plan, kinds: Mapping[str, Kind]) -> list[tuple[Address, Address]]:
+    """What would end, and what would be made beside it and looks the same: it got another key, it seems."""
+    new = [change for change in plan.changes if change.action is Action.CREATE]
+    pairs = []
+    for old in plan.changes:
+        alike = (each for each in new if _alike(kinds[each.address.kind], old, each))
+        if old.action is Action.DELETE and (found := next(alike, None)):
+            new.remove(found)
+            pairs.append((old.address, found.address))
+    return pairs
+
+
+def _alike(kind: Kind, old: Change, new: Change) -> bool:
+    """Whether two changes are about things of one kind with the same name, or the same natural key."""
+    if old.address.kind != new.address.kind:
+        return False
+    before, after = dict(old.before or {}), dict(new.after or {})
+    if before.get("name") is not None:
+        return bool(before["name"] == after.get("name"))
+    with suppress(LookupError, TypeError):  # of what is known in part there is no natural key
+        natural = kind.natural(old.address.key, before)
+        return bool(natural) and natural == kind.natural(new.address.key, after)
+    return False
+
+
+def _moving(renamed: list[tuple[Address, Address]]) -> str:
+    """How a stack says that what seems to end has only got other keys."""
+    if not renamed:
+        return ""
+    told = [f"{{from: {old}, to: {new}}}" for old, new in renamed[:PAIRS]]
+    more = [f"… {len(renamed) - PAIRS} more"] if len(renamed) > PAIRS else []
+    return (
+        "if these have only got other keys, say so in the stack, and they stay: previously: on each, or"
+        f" moved: [{', '.join([*told, *more])}]; "
+    )
 
 
 def _emptied(going: list[Change], stack: Stack, state: State, words: Sequence[str]) -> list[Refusal]:
