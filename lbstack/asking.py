@@ -99,12 +99,14 @@ class Identity:
         self.organization, self.user = organization, user
         self.permissions = _permissions(data)
 
-    def require_sight(self, data: dict[str, Any] | None) -> None:
-        """Refuse to take for gone what may only be hidden from whoever may do less than before."""
-        lost = self.absence.permissions - {*_permissions(data)}
+    def require_sight(self, what: str = "") -> None:
+        """Refuse to take for gone what may only be hidden from whoever may do less than before, as the last
+        answer says. `what` begins the message, where it is not known by what was asked."""
+        lost = self.absence.permissions - {*self.permissions}
         if lost:
             raise ServiceError(
-                "it may be gone, or only hidden: this API key may do less than when the state was written",
+                f"{what}it may be gone, or only hidden: this API key may do less than when the state was"
+                " written",
                 "invisible",
                 f"use a key that may {', '.join(sorted(lost))}; if it is gone: "
                 + typed("state rm", "ADDRESS", *self.absence.words),
@@ -170,7 +172,7 @@ async def ask_all(asks: list[Ask], wire: Reader, identity: Identity) -> list[Rep
         with _naming([ask], identity):
             reply = _reply(answer.data, f"a{index}", by_alias.get(f"a{index}", []))
             if reply.gone:
-                identity.require_sight(answer.data)
+                identity.require_sight()
         replies.append(replace(reply, now=wire.server_now()))
     return replies
 

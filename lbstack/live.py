@@ -56,7 +56,15 @@ async def read(
         told = some if isinstance(some, Findings) else Findings(some)
         found.update(told.resources)
         facts[name] = told.facts
+    # Of what only lists show, nobody said that it is gone; they tell whoever may do less of less.
+    unseen = [str(i.address) for items in tracked.values() for i in items if i.id and _unseen(i, found)]
+    if unseen:
+        identity.require_sight(listed(unseen))
     return Snapshot(identity.organization, identity.user, identity.permissions, found, tuple(problems), facts)
+
+
+def _unseen(item: Tracked, found: Mapping[Address, Live | None]) -> bool:
+    return item.address in found and found[item.address] is None
 
 
 async def gather(

@@ -6,21 +6,35 @@ code is 6, and with a good key the next apply finishes what was begun.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import closing, nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lbstack.errors import Exit
 from tests.reliability.bench import Bench
 from tests.reliability.conftest import Report
+from tests.reliability.converged import living
+from tests.reliability.crowd import CROWDS, mutations
+from tests.reliability.faulty import Script
+from tests.reliability.places import state_in
+from tests.reliability.simulation import Life
 from tests.reliability.sizes import size
 from tests.reliability.stages import NAMES, Stage, Stages
+from tests.remote.buckets import EXPIRED, s3_server
+from tests.remote.misbehaving import Answer, Fault
 
 AUTH = 6
 TROUBLES: Mapping[str, dict[str, Any]] = {
     "revoked": {"revoke_key": True},
+    "of a reviewer": {"role": "REVIEWER"},
     "of another organisation": {"org": "other"},
 }
+CODES = {"of another organisation": 7, "of a reviewer": 1}
+"""How a command ends that cannot know what is there: a lesser key sees less, and nothing follows from it."""
 
 
 def refused(request: Mapping[str, Any]) -> bool:
@@ -73,14 +87,16 @@ def test_a_key_that_expires_at_any_request_ends_the_apply(stages: Stages, name: 
 
 
 @pytest.mark.reliability
-@pytest.mark.parametrize("trouble", ["revoked"])
+@pytest.mark.parametrize("trouble", ["revoked", "of a reviewer"])
 def test_a_key_that_changes_at_any_request_ends_the_apply(
     stages: Stages, trouble: str, report: Report
 ) -> None:
     bench, wrong, count = stages.bench, [], 0
     for name in NAMES:
         stage = stages[name]
-        for index in indices(stage, size(3, stage.requests)):
+        if trouble != "revoked" and name != size("change", name):
+            continue
+        for index in indices(stage, size(3 if trouble == "revoked" else 2, stage.requests)):
             count += 1
             told = f"{name}, request {index + 1}"
             bench.back(stage.start)
@@ -92,7 +108,8 @@ def test_a_key_that_changes_at_any_request_ends_the_apply(
             bench.tell("DELETE", "/faults")
             code = child.wait()
             executed = [r for r in bench.requests() if r["seq"] > before + index and r["type"] == "mutation"]
-            if code == 0 or (trouble == "revoked" and code != AUTH):
+            # Whoever may see less by the time the workspace is read cannot tell what is gone: 1.
+            if code not in ((AUTH,) if trouble == "revoked" else (AUTH, 1)):
                 wrong.append(
                     f"{told}: ended with {code}\n{child.result().stdout[-800:]}{child.result().stderr}"
                 )
@@ -117,8 +134,7 @@ def test_a_plan_with_a_bad_key_changes_nothing(stages: Stages, trouble: str, rep
         bench.tell("POST", "/world", world)
         for words in (("plan", "stack.yaml"), stage.words):
             result = bench.command(*words, **env)
-            foreign = trouble == "of another organisation"
-            if result.returncode not in ((7,) if foreign else (AUTH,)):
+            if result.returncode != CODES.get(trouble, AUTH):
                 wrong.append(
                     f"{words[0]} ended with {result.returncode}\n{result.stdout[-600:]}{result.stderr}"
                 )
@@ -130,4 +146,61 @@ def test_a_plan_with_a_bad_key_changes_nothing(stages: Stages, trouble: str, rep
         bench.behave()
         wrong += stages.judged(stage)
     report(name=f"plan with a key {trouble}", n=4, wrong=len(wrong))
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.reliability
+def test_what_only_lists_show_is_hidden_from_a_lesser_key_not_gone(tmp_path: Path, report: Report) -> None:
+    """Of an integration and of an invitation no read by id could say that it is not there."""
+    for name in ("integrations", "invitations"):
+        crowd, folder = CROWDS[name], tmp_path / name
+        folder.mkdir()
+        life = Life(folder, folder / "stack.yaml", 1, 2)
+        with closing(life):
+            life.wish = dict([crowd.written(0)])
+            assert life.apply(Script()) is Exit.OK
+            before = life.store.load()
+            for wish in (life.wish, {}):
+                life.conditions.role, life.wish, weather = "Reviewer", wish, Script()
+                assert life.apply(weather) is Exit.ERROR
+                assert f"{crowd.kind}.{crowd.key(0)}: it may be gone, or only hidden" in life.told[-2]
+                assert not mutations(weather) and life.store.load() == before
+            life.conditions.role, life.wish = None, dict([crowd.written(0)])
+            assert life.apply(Script()) is Exit.OK
+            life.require_converged()
+    report(n=4)
+
+
+# -- the keys of who holds the state -------------------------------------------------------------------
+
+
+@pytest.mark.reliability
+@pytest.mark.parametrize("where", size(["forge"], ["forge", "bucket"]))
+def test_credentials_of_the_storage_that_expire_at_any_write_lose_nothing(
+    stages: Stages, where: str, report: Report
+) -> None:
+    """What was done by then is in the journal; with good ones the next run on this machine goes on."""
+    bench, stage, wrong, count = stages.bench, stages["create"], [], 0
+    with s3_server() if where == "bucket" else nullcontext("") as s3, state_in(where, bench, s3) as place:
+        server = place.server
+        assert server is not None
+        write, expired = ("PUT", EXPIRED) if where == "bucket" else ("POST", Answer(401))
+        for written in size((1,), range(30)):
+            bench.back(stage.start)
+            bench.env["LBSTACK_STATE"] = f"{place.url}-{written}"
+            server.faults = [Fault(write, expired, times=999, first=written)]
+            result = bench.command(*stage.words)
+            hit = server.faults[0].times < 999
+            server.faults = []
+            count += hit
+            if hit and result.returncode in (0, 70):
+                wrong.append(f"{written} writes: ended with {result.returncode}\n{result.stderr[-800:]}")
+            if id := re.search(r"force-unlock ([0-9a-f-]{36})", bench.command(*stage.words).stderr):
+                bench.done("force-unlock", id[1], "stack.yaml")
+            again = bench.command(*stage.words)
+            if again.returncode or living(bench) != stage.wanted:
+                wrong.append(f"{written} writes: then {again.returncode}\n{again.stderr[-800:]}")
+            if not hit:
+                break
+    report(name=f"expired credentials of a {where}", n=count, wrong=len(wrong))
     assert not wrong, "\n".join(wrong)

@@ -128,7 +128,8 @@ def _roles(_: Any, info: Info, skip: int | None = None, first: int | None = None
 def _organization_role(_: Any, info: Info, userId: str | None = None) -> Row:  # noqa: N803
     context = info.context
     if userId is None:
-        return role_row(context.user["orgRoleId"])
+        told = context.conditions.role
+        return role_row(BY_NAME[told].id if told else context.user["orgRoleId"])
     return role_row(context.find(USERS, userId)["orgRoleId"])
 
 
