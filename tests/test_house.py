@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lbstack.cli.main import COMMANDS
 from lbstack.kinds import KINDS
 
 ROOT = Path(__file__).parent.parent / "lbstack"
@@ -298,3 +299,31 @@ def test_version_and_help_import_nothing_slow(arguments: list[str]) -> None:
 def test_the_core_is_pure() -> None:
     code = "import lbstack.plan.planner, lbstack.plan.schedule, lbstack.plan.guards"
     assert loaded_by(code) & {"gql", "graphql", "sqlite3", "httpx2", "deepdiff", "starlette"} == set()
+
+
+SAID = {"stack/blocks.py": 1, "render/text.py": 1, "render/markdown.py": 3, "cli/plan.py": 1}
+"""Where a command stands in a text that is nothing to paste, or stands for one that is handed in."""
+
+
+def written_commands(source: str) -> list[str]:
+    """Commands of lbstack in the texts of a module, its docstrings left out: `errors.typed` makes those of
+    messages, with the stack and the options that were given."""
+    tree = ast.parse(source)
+    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told
+    ]
+    return [text for text in texts if re.search(rf"\blbstack (?:{'|'.join(COMMANDS)})\b", text)]
+
+
+def test_every_command_that_a_message_tells_is_made_in_one_place() -> None:
+    found = {
+        str(path.relative_to(ROOT)): len(commands)
+        for path in modules()
+        if station(path) != "sandbox" and (commands := written_commands(path.read_text()))
+    }
+    assert found == SAID
+    assert written_commands('x = f"see: lbstack state list {y}"')
+    assert not written_commands('"""``lbstack state list``"""')

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from lbstack.errors import Exit, UsageError
+from lbstack.errors import Exit, UsageError, typed
 from lbstack.render.words import safe
 from lbstack.session import dumps
 from lbstack.stack.sections import NAME
@@ -34,8 +34,8 @@ def command(folder: Path, name: str | None) -> int:
     _ignore(folder / ".gitignore")
     stack = folder / FILE
     if stack in wrote:
-        shown = "" if folder == Path() else f" {stack}"
-        click.echo(f"\nNext: lbstack apply{shown} --sandbox, which needs no account.")
+        words = [] if folder == Path() else [str(stack)]
+        click.echo(f"\nNext: {safe(typed('apply', *words, '--sandbox'))}")
     return Exit.OK
 
 

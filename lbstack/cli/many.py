@@ -12,7 +12,7 @@ import click
 
 from lbstack.cli import options
 from lbstack.connect import open_wire
-from lbstack.errors import Exit, GuardError, Problem, StackError, UsageError
+from lbstack.errors import Exit, GuardError, Problem, StackError, UsageError, typed
 from lbstack.plan import guards
 from lbstack.plan.changes import Plan
 from lbstack.plan.digest import digest
@@ -58,8 +58,9 @@ class Planned:
         return Exit.CHANGES if self.plan and not self.plan.empty else Exit.OK
 
 
-def chosen(folder: Path, since: str | None) -> list[Path]:
+def chosen(settings: Settings, since: str | None) -> list[Path]:
     """The stacks under a folder, or those of them that changed since a revision."""
+    folder = settings.path
     found = stacks_under(folder)
     if since is None:
         return found
@@ -67,9 +68,10 @@ def chosen(folder: Path, since: str | None) -> list[Path]:
     inside = [path for path in gone if path.is_relative_to(folder.resolve())]
     for path in inside:
         told = path.relative_to(folder.resolve())
+        take = typed("destroy", str(folder / told), *settings.place)
         click.echo(
             f"Warning: {safe(str(told))} is gone since {safe(since)}: what it made stays; "
-            "to take it down: lbstack destroy with the file as it was",
+            f"to take it down, put the file back as it was, and: {safe(take)}",
             err=True,
         )
     return hit
@@ -78,7 +80,7 @@ def chosen(folder: Path, since: str | None) -> list[Path]:
 def plan_all(settings: Settings, since: str | None) -> list[Planned]:
     """The plans of all stacks under a folder, in the order of their paths; a stack that fails stops no
     other. Raises what is wrong with the command itself."""
-    loaded = [_loaded(settings, path) for path in chosen(settings.path, since)]
+    loaded = [_loaded(settings, path) for path in chosen(settings, since)]
     loaded = list(_unlike(loaded))
     _require_declared(settings, loaded)
     return asyncio.run(_plans(settings, loaded)) if loaded else []
