@@ -16,7 +16,7 @@ from lbstack.kinds import KINDS
 
 ROOT = Path(__file__).parent.parent / "lbstack"
 LINE = [
-    "redaction", "values", "errors", "kinds", "stack", "graph", "state", "asking", "live", "recover", "rebuild", "plan", "render", "work", "carry", "apply",
+    "redaction", "values", "errors", "kinds", "stack", "graph", "state", "asking", "live", "recover", "rebuild", "plan", "render", "forge", "work", "carry", "apply",
     "settings", "session", "connect", "cli",
 ]  # fmt: skip
 SIDE = {"api": {"redaction", "values", "errors", "version"}, "sandbox": set()}

@@ -75,7 +75,7 @@ class Server:
                 if self.command != "HEAD":
                     self.wfile.write(answer.body)
 
-            do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_LOCK = do_UNLOCK = handle_any  # noqa: N815
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_LOCK = do_UNLOCK = handle_any  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 """Nobody reads it."""

@@ -1,0 +1,1 @@
+"""Where changes are reviewed: comments, issues and summaries on GitHub and GitLab, for runs of CI."""
