@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from lbstack.kinds.contract import Kind
 from lbstack.kinds.fields import Immutable, Keyed, SecretText, Spec, Unordered, WriteOnly
 from lbstack.plan.diff import differences
-from lbstack.render.text import field_line
+from lbstack.render.fields import field_line
 from lbstack.values import Address, Digest, Ref, Unknown
 
 

@@ -20,7 +20,7 @@ from lbstack.plan.changes import ABSENT, Action, Change, Deposed, FieldChange, O
 from lbstack.plan.diff import differences
 from lbstack.plan.fingerprints import seen_in
 from lbstack.plan.notes import awaited
-from lbstack.plan.remembered import CHANGED, comparable, drift, gone, shaped, unfinished
+from lbstack.plan.remembered import CHANGED, LEFT, comparable, drift, gone, shaped, unfinished
 from lbstack.plan.targets import limited
 from lbstack.stack.model import Resource
 from lbstack.state.model import Entry, State
@@ -251,6 +251,7 @@ class _Making:
         over = live is None and not kind.leaves(entry.id, dict(entry.memory))
         forget = not kind.deletable or over or not self._destroys(address)
         reason = gone(entry) if live is None else kind.kept if not kind.deletable else ""
+        reason = reason or (LEFT if resource is None else "")
         self.changes.append(
             Change(
                 address,

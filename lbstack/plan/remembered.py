@@ -19,6 +19,7 @@ from lbstack.values import Address
 GONE = "deleted outside lbstack"
 ENDED = "destroyed by an apply that was cut off"
 CHANGED = "changed outside lbstack"
+LEFT = "no longer in the stack"
 UNFINISHED = "the last apply did not finish this"
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from lbstack.plan.changes import ABSENT, Action, Change, FieldChange, OutputChange, Plan, counted
+from lbstack.plan.changes import ABSENT, Action, Change, OutputChange, Plan, counted
 from lbstack.recover import Orphan
-from lbstack.render.words import NO_CHANGES, Plain, key, path, quoted, safe, sentence, summary, value
+from lbstack.render.fields import Line as Line
+from lbstack.render.fields import attributes, field_lines, hidden
+from lbstack.render.words import NO_CHANGES, Plain, quoted, safe, sentence, summary, value
 from lbstack.values import Address
-
-Line = tuple[str, str]
-"""A line and the style it is drawn in: add, change, destroy, forget, note, bold or plain."""
 
 STYLES = {
     Action.CREATE: "add",
@@ -95,14 +94,17 @@ def note_lines(notes: Iterable[str]) -> Iterator[Line]:
 def change_lines(change: Change, names: Mapping[str, Address]) -> Iterator[Line]:
     """One resource: a heading, why, and a line for each value that differs."""
     style = "change" if change.forgets else STYLES[change.action]
-    why = f"  # {safe(change.reason)}" if change.reason else ""
-    yield (f"  {change.symbol} {safe(str(change.address))} {heading(change)}{why}", style)
+    told = why(change)
+    yield (
+        f"  {change.symbol} {safe(str(change.address))} {heading(change)}{f'  # {told}' if told else ''}",
+        style,
+    )
     if change.action is Action.CREATE:
-        shown = {n: v for n, v in (change.after or {}).items() if v not in (None, {}, []) and n[0] != "_"}
+        shown = {name: (change.after or {})[name] for name in said(change.after)}
         yield from attributes(shown, names, "+", 6)
     elif change.action in (Action.UPDATE, Action.REPLACE):
-        for line in change.fields:
-            yield field_line(line, names)
+        yield from field_lines(change.fields, names)
+        yield from hidden(unchanged(change))
     elif change.action is Action.DELETE:
         named = (change.before or {}).get("name")
         width = 4 if named else 2
@@ -122,75 +124,29 @@ def heading(change: Change) -> str:
     return (IMPORTED if change.importing else HEADINGS)[change.action]
 
 
-def attributes(
-    shown: Mapping[str, Any], names: Mapping[str, Address], symbol: str, indent: int
-) -> Iterator[Line]:
-    """Attributes by name, the simple ones with their values in a column."""
-    width = max((len(key(name)) for name, item in shown.items() if not _has_parts(item)), default=0)
-    for name, item in sorted(shown.items()):
-        if _has_parts(item):
-            yield from _tree(name, item, names, symbol, indent)
-        else:
-            yield (f"{' ' * indent}{symbol} {key(name):<{width}} = {value(item, names)}", "add")
+def why(change: Change) -> str:
+    """Why it happens, in words."""
+    forcing = dict.fromkeys(safe(str(line.path[0])) for line in change.fields if line.replaces)
+    *most, last = forcing or ("",)
+    force = f"{', '.join(most)} and {last} force" if most else f"{last} forces"
+    reasons = [f"{force} replacement"] if last else []
+    return "; ".join([*reasons, *([sentence(change.reason)] if change.reason else [])])
 
 
-def _has_parts(item: Any) -> bool:
-    return isinstance(item, Mapping) and any(isinstance(part, Mapping) for part in item.values())
+def unchanged(change: Change) -> int:
+    """How many attributes that say something stay as they are."""
+    return len(said(change.after) - change.changed - {"id"})
 
 
-def _tree(
-    name: str, item: Mapping[str, Any], names: Mapping[str, Address], symbol: str, indent: int
-) -> Iterator[Line]:
-    """A map of parts, one part a line, a part's own parts below it."""
-    pad = " " * indent
-    yield (f"{pad}{symbol} {key(name)}:", "add")
-    for label, part in item.items():
-        if not isinstance(part, Mapping):
-            yield (f"{pad}    {symbol} {key(label, names)} = {value(part, names)}", "add")
-            continue
-        flat = {k: v for k, v in part.items() if not isinstance(v, Mapping) and _tells(k, v, label, part)}
-        inside = ", ".join(f"{k} {value(v, names)}" for k, v in flat.items())
-        yield (f"{pad}    {symbol} {key(label, names)}" + (f": {inside}" if inside else ""), "add")
-        for inner, parts in part.items():
-            if _has_parts(parts):
-                yield from _tree(inner, parts, names, symbol, indent + 8)
-
-
-def _tells(name: str, item: Any, label: Any, part: Mapping[str, Any]) -> bool:
-    """Whether an attribute says more than the part's key, its name and plain defaults do."""
-    if item in (None, "", False, []):
-        return False
-    return not (isinstance(item, str) and (item in str(label) or item == part.get("name")))
-
-
-def field_line(line: FieldChange, names: Mapping[str, Address]) -> Line:
-    """One difference."""
-    where = path(line.path, names)
-    tail = "  # forces replacement" if line.replaces else f"  # {safe(line.note)}" if line.note else ""
-    if line.moved:
-        return (f"      ~ {where} reordered = {_order(line.before)} -> {_order(line.after)}{tail}", "change")
-    if line.before is ABSENT:
-        return (f"      + {where}{_member(line, line.after, names)}{tail}", "add")
-    if line.after is ABSENT:
-        return (f"      - {where}{_member(line, line.before, names)}{tail}", "destroy")
-    before, after = value(line.before, names), value(line.after, names)
-    told = after if line.note and before == after else f"{before} -> {after}"
-    return (f"      ~ {where} = {told}{tail}", "change")
-
-
-def _member(line: FieldChange, item: Any, names: Mapping[str, Address]) -> str:
-    """What stands at a key; an item of a set stands for itself."""
-    return "" if item == line.path[-1] else f" = {value(item, names)}"
-
-
-def _order(keys: list[Any]) -> str:
-    shown = ", ".join(safe(str(item)) for item in keys[:12])
-    return f"[{shown}{f', … {len(keys) - 12} more' if len(keys) > 12 else ''}]"
+def said(attributes: Mapping[str, Any] | None) -> set[str]:
+    """Names of the attributes that say something, without a kind's own notes."""
+    known = (attributes or {}).items()
+    return {name for name, item in known if item not in (None, {}, []) and name[0] != "_"}
 
 
 def output_lines(outputs: Sequence[OutputChange]) -> Iterator[Line]:
     """Outputs that change, one a line."""
-    width = max(len(safe(change.name)) for change in outputs)
+    width = min(max(len(safe(change.name)) for change in outputs), 40)
     for change in outputs:
         before, after = (value(item) for item in (change.before, change.after))
         name = f"{safe(change.name):<{width}}"
@@ -213,8 +169,7 @@ def drift_lines(plan: Plan) -> Iterator[Line]:
         gone = change.action is Action.DELETE
         sign, what = ("!", "is missing") if gone else ("~", "was changed")
         yield (f"  {sign} {safe(str(change.address))} {what}", "destroy" if gone else "change")
-        for line in change.fields:
-            yield field_line(line, plan.names)
+        yield from field_lines(change.fields, plan.names)
         yield ("", "plain")
     changed = sum(change.action is Action.UPDATE for change in plan.drift)
     yield (f"Drift: {changed} changed, {len(plan.drift) - changed} missing.", "bold")

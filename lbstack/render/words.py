@@ -19,6 +19,9 @@ from lbstack.values import Address, Digest, Secret, Unknown
 LONGEST = 200
 """Characters of one value before it is cut, with a count of what is left out."""
 
+ITEMS = 20
+"""Items of one list before the rest is counted."""
+
 MOST = 2000
 """Characters of a sentence of others', such as an error of the service, before it is cut."""
 
@@ -78,7 +81,9 @@ def value(item: Any, names: Mapping[str, Address] | None = None) -> str:
         )
         return _cut("{" + inside + "}")
     if isinstance(item, (list, tuple)):
-        return _cut("[" + ", ".join(value(v, names) for v in item) + "]")
+        more = len(item) - ITEMS
+        told = [*(value(v, names) for v in item[:ITEMS]), *([f"… {more:,} more"] if more > 0 else [])]
+        return _cut("[" + ", ".join(told) + "]")
     return json.dumps(item, default=str)
 
 

@@ -16,7 +16,8 @@ from lbstack.kinds.ontology.carry import path_of
 from lbstack.kinds.ontology.kind import Ontology
 from lbstack.kinds.ontology.spec import OntologySpec
 from lbstack.plan.changes import Action
-from lbstack.render.text import plan_lines
+from lbstack.render.fields import field_line
+from lbstack.render.text import change_lines, plan_lines
 from lbstack.values import Address, Ref, Template
 from tests.conftest import World
 
@@ -46,10 +47,15 @@ def write(world: World, **fields: Any) -> None:
 
 
 def apply(world: World, **fields: Any) -> list[str]:
-    """Apply an ontology of these fields; gives the lines of the plan. The next plan must be empty."""
+    """Apply an ontology of these fields; gives the lines of the plan, a difference a line. The next plan must
+    be empty."""
     write(world, **fields)
     plan = world.plan()
-    lines = [line.strip() for line, _ in plan_lines(plan)]
+    lines = []
+    for change in plan.actions:
+        heading, *whole = change_lines(change, plan.names)
+        told = [field_line(line, plan.names) for line in change.fields] or whole
+        lines += [line.strip() for line, _ in (heading, *told)]
     outcome = world.apply(plan)
     assert not outcome.failed, world.events
     again = world.plan()
