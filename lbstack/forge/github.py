@@ -7,7 +7,7 @@ from typing import Any
 
 from lbstack.errors import ServiceError, StateError
 from lbstack.forge.http import Http, Pause
-from lbstack.forge.upsert import LABEL, Note, Ticket
+from lbstack.forge.upsert import LABEL, UNAPPROVED, Note, Ticket
 from lbstack.forge.where import Place
 
 HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
@@ -120,7 +120,7 @@ def merged_request(http: Http, place: Place, sha: str) -> int:
             return _int(pull, "number")
     raise StateError(
         f"commit {sha[:12]} is the merge of no pull request, so that nobody approved it",
-        "run lbstack plan, and then lbstack apply --approved with the digest that it tells",
+        UNAPPROVED,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from lbstack.errors import ServiceError, StateError
 from lbstack.forge.http import Http, Pause
-from lbstack.forge.upsert import LABEL, Note, Ticket
+from lbstack.forge.upsert import LABEL, UNAPPROVED, Note, Ticket
 from lbstack.forge.where import Place
 
 OWN = "give the token in GITLAB_TOKEN the scope api and the role Reporter or more"
@@ -118,7 +118,7 @@ def merged_request(http: Http, place: Place, sha: str) -> int:
             return _int(request, "iid")
     raise StateError(
         f"commit {sha[:12]} is the merge of no merge request, so that nobody approved it",
-        "run lbstack plan, and then lbstack apply --approved with the digest that it tells",
+        UNAPPROVED,
     )
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol, TypeVar
 
-from lbstack.errors import AuthError, ServiceError
+from lbstack.errors import AuthError, ServiceError, typed
 from lbstack.forge.http import PAUSES, Gone, Pause, Unsure
 from lbstack.forge.pages import marked, same, tells_nothing
 
 T = TypeVar("T")
+UNAPPROVED = f"plan it again, and carry that out: {typed('apply', '--approved', 'DIGEST')}"
 LABEL = "lbstack-drift"
 CLEAN = "Nothing is drifted any more."
 CHANGED = "What is drifted has changed: the description tells what it is now."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lbstack.errors import AuthError, StateError, UsageError
 from lbstack.forge import github, gitlab
 from lbstack.forge.pages import digest_in, harmless, marked, marker, require_room
-from lbstack.forge.upsert import place_comment, place_issue
+from lbstack.forge.upsert import UNAPPROVED, place_comment, place_issue
 
 if TYPE_CHECKING:
     from lbstack.forge.http import Http, Pause
@@ -63,7 +63,7 @@ def approved(place: Place, name: str, sha: str = "", *, pause: Pause = time.slee
     if not ours:
         raise StateError(
             f"pull request {number} has no comment with a plan of {name}",
-            "run lbstack plan, and then lbstack apply --approved with the digest that it tells",
+            UNAPPROVED,
         )
     return digest_in(ours[0].body)
 
