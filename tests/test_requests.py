@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 from stack_of import yaml_of
 
 
-@pytest.mark.parametrize("count", [200, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_a_no_op_plan_takes_at_most_12_requests(world: World, count: int) -> None:
     world.write(yaml_of(count).replace(f"stack: bench-{count}", "stack: test"))
     world.variables = {"secret": "a-secret-for-tests"}

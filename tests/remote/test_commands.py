@@ -69,7 +69,7 @@ class Desk:
         return self.server.count(self.write, self.url.rpartition("/")[2])
 
 
-@pytest.fixture(params=["bucket", "forge"])
+@pytest.fixture(params=[pytest.param("bucket", marks=pytest.mark.slow), "forge"])
 def desk(
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -87,6 +87,7 @@ def desk(
         yield Desk(tmp_path, made.server, made.url(), write, capfd)
 
 
+@pytest.mark.parametrize("desk", ["bucket", "forge"], indirect=True)
 def test_the_commands_work_with_a_state_elsewhere_and_leave_nothing_of_it_here(desk: Desk) -> None:
     assert "2 to add" in desk.done("plan", "stack.yaml")
     assert desk.writes() == 0
@@ -132,6 +133,7 @@ def test_another_secret_is_noticed_on_another_machine(desk: Desk, monkeypatch: p
     assert "webhook.told must be replaced" in desk.done("plan", "stack.yaml")
 
 
+@pytest.mark.parametrize("desk", ["bucket", "forge"], indirect=True)
 def test_a_state_that_is_held_is_told_with_the_way_to_free_it(desk: Desk) -> None:
     desk.done("apply", "stack.yaml", "--auto-approve")
     dead = desk.store()
