@@ -25,7 +25,7 @@ WITH_ROLE = ("--sandbox", "--var", f"role={ARN}")
 
 def put_role(cli: Cli, external_id: str) -> None:
     done = cli("sandbox", "aws", "put-role", ARN, "--external-id", external_id, "--read-bucket", "teeth")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, f"The sandbox's data is in {cli.folder}/.lbstack\n")
 
 
 def test_two_phases(cli: Cli) -> None:
@@ -47,7 +47,7 @@ def test_two_phases(cli: Cli) -> None:
     assert last == "Apply complete! Resources: 2 added, 0 changed, 0 destroyed."
 
     done = cli("sandbox", "aws", "put-bucket", "teeth", "--cors", "https://app.labelbox.com")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, f"The sandbox's data is in {cli.folder}/.lbstack\n")
     put_role(cli, "somebody-elses-id")
     refused = cli("apply", *WITH_ROLE, "--auto-approve")
     assert refused.returncode == 1
