@@ -34,6 +34,7 @@ BROKEN = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 Progress = Callable[[int, int], None]
 OnWait = Callable[[Sequence[Intent], float], None]
+OnRead = Callable[["State", "Snapshot"], None]
 
 
 def no_progress(done: int, total: int) -> None:
@@ -42,6 +43,10 @@ def no_progress(done: int, total: int) -> None:
 
 def no_wait(intents: Sequence[Intent], seconds: float) -> None:
     """Nobody is told what is waited for."""
+
+
+def no_read(state: State, snapshot: Snapshot) -> None:
+    """Nobody wants more than the plan."""
 
 
 def load_graph(settings: Settings, *, require_values: bool = True) -> Graph:
@@ -232,8 +237,9 @@ async def make_plan(
     refuse: bool = True,
     patience: Patience | None = None,
     on_wait: OnWait = no_wait,
+    on_read: OnRead = no_read,
 ) -> tuple[Plan, State]:
-    """Stations 3 and 4: the plan, and the state it was made from.
+    """Stations 3 and 4: the plan, and the state it was made from; `on_read` gets what it was made of.
 
     A plan that cannot be carried out is refused; who only wants to know what is there says not to. What
     became of creates without an answer is waited for with `patience`; without, a look must do.
@@ -259,6 +265,7 @@ async def make_plan(
     known = replace(state, resources={a: e for a, e in state.resources.items() if a not in imported})
     snapshot = await read_workspace(settings, graph, state, wire, progress)
     state, known = _by_whom(state, snapshot), _by_whom(known, snapshot)
+    on_read(state, snapshot)
     said: dict[str, Any] = {
         "destroy": settings.destroy,
         "targets": settings.targets,

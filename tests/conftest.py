@@ -15,6 +15,7 @@ from lbstack.api.wire import ApiWire
 from lbstack.apply import Outcome, apply
 from lbstack.kinds import KINDS
 from lbstack.plan.changes import Plan
+from lbstack.plan.drift import DriftReport, report
 from lbstack.sandbox.app import create_app
 from lbstack.sandbox.conditions import INVITE_LAG_MS, Conditions
 from lbstack.sandbox.seed import open_store
@@ -99,6 +100,17 @@ class World:
         settings = self.settings(**more)
         graph = load_graph(settings)
         return self.wired(lambda wire: make_plan(settings, graph, self.state, wire, refuse=refuse))[0]
+
+    def drift(self, **more: Any) -> DriftReport:
+        settings = self.settings(**more)
+        graph = load_graph(settings)
+        read: list[Any] = []
+        made, _ = self.wired(
+            lambda wire: make_plan(
+                settings, graph, self.state, wire, refuse=False, on_read=lambda *both: read.append(both)
+            )
+        )
+        return report(graph, *read[0], KINDS, made=made)
 
     def apply(self, plan: Plan | None = None, **more: Any) -> Outcome:
         plan = plan or self.plan(**more)

@@ -11,10 +11,14 @@ import pytest
 from lbstack.apply import Outcome
 from lbstack.errors import Problem
 from lbstack.plan.changes import ABSENT, Action, Change, Deposed, FieldChange, OutputChange, Pins, Plan
+from lbstack.plan.drift import DriftReport, ResourceDrift
 from lbstack.plan.schedule import Step
+from lbstack.plan.threeway import FieldDrift, Verdict
+from lbstack.render.drift import drift_lines
+from lbstack.render.drift_json import drift_document
 from lbstack.render.json import plan_document
 from lbstack.render.progress import event_lines, outcome_lines
-from lbstack.render.text import Line, attribute_lines, drift_lines, plan_lines
+from lbstack.render.text import Line, attribute_lines, plan_lines
 from lbstack.render.words import safe, value
 from lbstack.state.model import State
 from lbstack.values import Address
@@ -72,11 +76,32 @@ def plan_with(text: str) -> Plan:
     return Plan("s", pins, changes, outputs, deposed, drift=changes, notes=(text,), names={text: address})
 
 
+def drift_with(text: str) -> DriftReport:
+    """A drift report in which the text stands wherever text can stand."""
+    address = Address("thing", text)
+    fields = [
+        FieldDrift(path, verdict, *values, note=text)
+        for verdict in Verdict
+        for path, *values in (
+            (("label",), text, ABSENT, text),
+            (("parts", text, "size"), [text], {text: text}, text),
+            (("tags", text), ABSENT, text, ABSENT),
+        )
+    ]
+    fields += [FieldDrift(("parts",), verdict, [text], [text], [text], moved=True) for verdict in Verdict]
+    return DriftReport(
+        text,
+        "o",
+        "e",
+        tuple(ResourceDrift(address, verdict, text, tuple(fields), text, 0.0) for verdict in Verdict),
+    )
+
+
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_a_plan_shows_no_hostile_character(text: str) -> None:
     plan = plan_with(text)
     assert_harmless(plan_lines(plan))
-    assert_harmless(drift_lines(plan))
+    assert_harmless(drift_lines(drift_with(text)))
     assert_harmless(attribute_lines(Address("thing", text), text, {"label": text, "parts": {text: text}}, {}))
 
 
@@ -96,6 +121,9 @@ def test_json_is_ascii_and_tells_the_text_exactly(text: str) -> None:
     printed = json.dumps(plan_document(plan_with(text)), ensure_ascii=True)
     assert printed.isascii() and printed.isprintable()
     assert json.loads(printed)["resource_changes"][0]["name"] == text
+    printed = json.dumps(drift_document(drift_with(text)), ensure_ascii=True)
+    assert printed.isascii() and printed.isprintable()
+    assert json.loads(printed)["resources"][0]["name"] == text
 
 
 def test_plain_text_of_any_language_stays_as_it_is() -> None:

@@ -20,7 +20,8 @@ import yaml
 
 from lbstack.errors import GuardError, StackError
 from lbstack.plan import guards
-from lbstack.render.text import drift_lines, plan_lines
+from lbstack.render.drift import drift_lines
+from lbstack.render.text import plan_lines
 from lbstack.render.words import NO_CHANGES
 from lbstack.values import Address, Allowed
 from tests.conftest import World
@@ -86,10 +87,11 @@ def play(node: Any, act: dict[str, Any], world: World, golden: Golden) -> None:
         plan = world.plan(**said)
     except StackError as error:
         if "drift" in act:  # what cannot be planned is told all the same
-            golden.check(node, "drift", text_of(drift_lines(world.plan(refuse=False, **said))))
+            golden.check(node, "drift", text_of(drift_lines(world.drift(**said))))
         refuse(node, act, world, golden, error)
         return
-    golden.check(node, "drift", text_of(drift_lines(plan)))
+    if "drift" in act:
+        golden.check(node, "drift", text_of(drift_lines(world.drift(**said))))
     golden.check(node, "plan", text_of(plan_lines(plan)))
     try:
         guards.check(plan)
@@ -133,7 +135,8 @@ def carry_out(node: Any, act: dict[str, Any], world: World, plan: Any, golden: G
     if not failed and not act.get("destroy"):
         again = world.plan()
         assert again.empty, text_of(plan_lines(again))
-        assert not again.drift, text_of(drift_lines(again))
+        assert not again.drift, again.drift
+        assert not world.drift().resources
         assert text_of(plan_lines(again)).endswith(NO_CHANGES + "\n")
     if act.get("destroy") and not failed:
         assert not world.state.resources

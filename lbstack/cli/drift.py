@@ -13,7 +13,11 @@ from lbstack.errors import Exit
 from lbstack.session import Settings, dumps, load_graph, make_plan, open_store, unless_begun
 
 if TYPE_CHECKING:
+    from lbstack.graph import Graph
+    from lbstack.live import Snapshot
     from lbstack.plan.changes import Plan
+    from lbstack.plan.drift import DriftReport
+    from lbstack.state.model import State
 
 
 @click.command("drift")
@@ -25,26 +29,31 @@ if TYPE_CHECKING:
 @options.with_settings
 def command(settings: Settings, as_json: bool, no_color: bool) -> int:
     """Show what changed outside lbstack since the last apply. Exit 2 when something did."""
-    from lbstack.render.progress import refresh_bar
+    from lbstack.render.drift import drift_lines
+    from lbstack.render.drift_json import drift_document
     from lbstack.render.terminal import write
-    from lbstack.render.text import drift_lines
 
-    graph = load_graph(settings)
+    plan, report = asyncio.run(look(settings, load_graph(settings)))
+    if as_json:
+        click.echo(dumps(drift_document(report, plan.drift)))
+    else:
+        write(drift_lines(report), no_color)
+    return Exit.CHANGES if report.wrong else Exit.OK
+
+
+async def look(settings: Settings, graph: Graph) -> tuple[Plan, DriftReport]:
+    """Read the workspace, and compare it with the stack and with what was last applied."""
+    from lbstack.kinds import KINDS
+    from lbstack.plan.drift import report
+    from lbstack.render.progress import refresh_bar
+
     store = open_store(settings, graph.stack.name)
     state = store.load()
-
-    async def work() -> Plan:
-        with refresh_bar() as show, unless_begun(store):
-            async with open_wire(settings) as wire:
-                return (await make_plan(settings, graph, state, wire, show, refuse=False))[0]
-
-    plan = asyncio.run(work())
-    if as_json:
-        from lbstack.render.json import plan_document
-
-        document = plan_document(plan)
-        kept = ("format_version", "lbstack_version", "stack", "organization", "endpoint", "resource_drift")
-        click.echo(dumps({"drifted": bool(plan.drift), **{key: document[key] for key in kept}}))
-    else:
-        write(drift_lines(plan), no_color)
-    return Exit.CHANGES if plan.drift else Exit.OK
+    read: list[tuple[State, Snapshot]] = []
+    with refresh_bar() as show, unless_begun(store):
+        async with open_wire(settings) as wire:
+            plan, _ = await make_plan(
+                settings, graph, state, wire, show, refuse=False, on_read=lambda *both: read.append(both)
+            )
+    ((known, snapshot),) = read
+    return plan, report(graph, known, snapshot, KINDS, made=plan, targets=settings.targets)

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from lbstack.errors import Problem
 from lbstack.kinds.fields import Role, Spec, metadata
-from lbstack.values import Address, Ref
+from lbstack.values import Address, Ref, Unknown
 
 Fields = dict[str, Any]
 
@@ -68,12 +68,15 @@ class Live:
     """A resource as the service has it, in spec words.
 
     `contents` counts what it is used for, `stake` those of what its kind `holds` that end with it.
+    `updated` is when it was last changed, by the service's clock in seconds since 1970 (None: it did not
+    say); it is no part of what is compared.
     """
 
     id: str
     attributes: Fields
     contents: int = 0
     stake: int = 0
+    updated: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +276,21 @@ class Kind:
         """The live fields, told in the words of this wish (as when a part was renamed)."""
         return have
 
+    def place(self, path: Sequence[Any], body: Any, names: Mapping[str, Address]) -> tuple[str | int, ...]:
+        """Where in its `body`, as it is written, what is compared at a path stands; as far as it does.
+
+        `names` are the addresses of known ids, for resources are written by their keys.
+        """
+        steps = tuple(key_of(step, names) for step in path)
+        there = body.get(steps[0]) if isinstance(body, Mapping) else None
+        if isinstance(there, list) and len(steps) == 2:
+            told = [str(item).rpartition(".")[2].rstrip("}").lower() for item in there]
+            said = [str(item).lower() for item in there]
+            mine = str(steps[1]).lower()
+            found = [spelled.index(mine) for spelled in (said, told) if mine in spelled]
+            return (steps[0], *found[:1])
+        return steps
+
     def awaiting(self, attributes: Fields) -> str | None:
         """What a person must still do before others can rely on it, as a phrase; None if nothing."""
         return None
@@ -318,6 +336,13 @@ class Kind:
     async def delete(self, work: Work, id: str, have: Fields) -> None:
         """Retire it, where it is `deletable`. `NotFound` means that somebody else did."""
         raise NotImplementedError
+
+
+def key_of(step: Any, names: Mapping[str, Address]) -> Any:
+    """A step of a compared path as it is written: a resource by its key, whether it is there yet or not."""
+    if isinstance(step, Unknown) and step.ref is not None:
+        return step.ref.address.key
+    return names[step].key if isinstance(step, str) and step in names else step
 
 
 class ReadProblems(Exception):

@@ -13,7 +13,16 @@ from pydantic import BaseModel, Field
 from lbstack.errors import ChecksFailed
 from lbstack.kinds.contract import Fields, Kind, Live, Reading, Search, Tracked, Work
 from lbstack.kinds.fields import RefTo, Spec, Text
-from lbstack.kinds.marks import MARKER, retagged, tag_of, tagged, tagged_sighting, untagged, without_tag
+from lbstack.kinds.marks import (
+    MARKER,
+    retagged,
+    tag_of,
+    tagged,
+    tagged_sighting,
+    untagged,
+    updated,
+    without_tag,
+)
 from lbstack.kinds.reading import made_since, read_listed
 
 CREATE = """mutation CreateDataset($name: String!, $description: String!) {
@@ -33,7 +42,7 @@ ROWS = """query CountRows($id: ID!) { dataset(where: {id: $id}) { id rowCount } 
 VALIDATE = """mutation ValidateDataset($id: ID!) {
   validateDataset(where: {id: $id}) { valid checks { name success } }
 }"""
-SELECTION = "id name description rowCount signer { id }"
+SELECTION = "id name description updatedAt rowCount signer { id }"
 
 
 class DatasetSpec(Spec):
@@ -108,6 +117,7 @@ def _live(node: dict[str, Any]) -> Live:
         },
         contents=node["rowCount"] or 0,
         stake=node["rowCount"] or 0,
+        updated=updated(node),
     )
 
 

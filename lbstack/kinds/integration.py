@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from lbstack.errors import ChecksFailed
 from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Search, Tracked, Work
 from lbstack.kinds.fields import Immutable, LowerCase, Spec, Text
-from lbstack.kinds.marks import marked, marker_of_name, sighting, unmarked
+from lbstack.kinds.marks import marked, marker_of_name, sighting, unmarked, updated
 from lbstack.kinds.reading import settle
 from lbstack.values import Ref
 
@@ -52,7 +52,7 @@ GIVEN = """query ReadIntegrations {
 VALIDATE = """mutation ValidateIntegration($where: WhereUniqueIdInput!) {
   validateIamIntegration(where: $where) { valid checks { name success message } }
 }"""
-SELECTION = """id name provider valid settings {
+SELECTION = """id name provider valid updatedAt settings {
   __typename
   ... on AwsIamIntegrationSettings { roleArn readBucket }
   ... on GcpIamIntegrationSettings { serviceAccountEmailId readBucket }
@@ -225,6 +225,7 @@ def _live(node: dict[str, Any]) -> Live:
             "valid": node["valid"],
             **_given(provider, node["id"], settings),
         },
+        updated=updated(node),
     )
 
 

@@ -70,6 +70,14 @@ def seconds(time: str) -> float:
     return datetime.fromisoformat(time).timestamp()
 
 
+def updated(node: dict[str, Any]) -> float | None:
+    """When an object was last changed, if the service says so in a way that can be read."""
+    try:
+        return seconds(node["updatedAt"])
+    except (KeyError, TypeError, ValueError):
+        return None  # a time is told beside facts; nothing is concluded from it
+
+
 def tagged_sighting(node: dict[str, Any], natural: Fields) -> Sighting:
     """The same from a node that may bear an ownership tag."""
     owner, marker = tag_of(node["description"])

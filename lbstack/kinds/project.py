@@ -26,7 +26,16 @@ from lbstack.kinds.fields import (
     UpperCase,
     WriteOnly,
 )
-from lbstack.kinds.marks import MARKER, retagged, tag_of, tagged, tagged_sighting, untagged, without_tag
+from lbstack.kinds.marks import (
+    MARKER,
+    retagged,
+    tag_of,
+    tagged,
+    tagged_sighting,
+    untagged,
+    updated,
+    without_tag,
+)
 from lbstack.kinds.ontology.fields import MediaType
 from lbstack.kinds.reading import (
     PAGE,
@@ -92,7 +101,7 @@ END_REVIEW = """mutation EndReview($id: ID!) { deleteReviewQueue(where: {project
 FEW = 20
 """Datasets that are read with each project; a project that has so many is asked for the rest."""
 
-SELECTION = f"""id name description allowedMediaType autoAuditNumberOfLabels autoAuditPercentage
+SELECTION = f"""id name description updatedAt allowedMediaType autoAuditNumberOfLabels autoAuditPercentage
   isBenchmarkEnabled isConsensusEnabled labelCount ontology {{ id }}
   datasets(where: {{deleted: false}}, skip: 0, first: {FEW}) {{ id rowCount }}"""
 
@@ -257,6 +266,7 @@ def _live(node: dict[str, Any]) -> Live:
         # What goes with a project are its labels alone: rows stay in their datasets, and no source says
         # that a dataset which is disconnected takes labels along (API reference 6.2).
         stake=node["labelCount"] or 0,
+        updated=updated(node),
     )
 
 

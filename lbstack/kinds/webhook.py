@@ -24,7 +24,7 @@ from lbstack.kinds.fields import (
     UpperCase,
     WriteOnly,
 )
-from lbstack.kinds.marks import sighting
+from lbstack.kinds.marks import sighting, updated
 from lbstack.kinds.reading import PAGE, by_id_ask, listed_then_by_id, settle, until_short
 from lbstack.kinds.urls import is_url, unsafe
 from lbstack.values import Ref, Secret, Template
@@ -49,7 +49,7 @@ along, try secrets at leisure."""
 _ALLOW = "allow_insecure_url: true on this webhook permits that"
 _AUTHORITY = re.compile(r"[a-z]+://[^/?#]+[/?#]", re.IGNORECASE)
 """The beginning of a URL, with its host whole."""
-SELECTION = "id url status topics project { id }"
+SELECTION = "id url status topics updatedAt project { id }"
 
 Topic = Annotated[
     Literal[
@@ -172,4 +172,5 @@ def _natural(node: dict[str, Any]) -> Fields:
 
 def _live(node: dict[str, Any]) -> Live:
     project = (node["project"] or {}).get("id")
-    return Live(node["id"], {"project": project, "url": node["url"], "topics": list(node["topics"])})
+    told = {"project": project, "url": node["url"], "topics": list(node["topics"])}
+    return Live(node["id"], told, updated=updated(node))

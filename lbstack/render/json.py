@@ -34,8 +34,8 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "endpoint": plan.pins.endpoint,
         "digest": digest(plan),
         "applyable": not (plan.empty or plan.refusals),
-        "resource_changes": [_change(change) for change in plan.changes],
-        "resource_drift": [_change(change) for change in plan.drift],
+        "resource_changes": [change_document(change) for change in plan.changes],
+        "resource_drift": [change_document(change) for change in plan.drift],
         "deposed": [{"address": str(item.address), "id": item.id} for item in plan.deposed],
         "output_changes": {
             change.name: {
@@ -56,7 +56,8 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def change_document(change: Change) -> dict[str, Any]:
+    """One change, in Terraform's shape."""
     document: dict[str, Any] = {
         "address": str(change.address),
         "type": change.address.kind,

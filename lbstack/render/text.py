@@ -158,23 +158,6 @@ def output_lines(outputs: Sequence[OutputChange]) -> Iterator[Line]:
             yield (f"  ~ {name} = {before} -> {after}", "change")
 
 
-def drift_lines(plan: Plan) -> Iterator[Line]:
-    """What changed outside lbstack since the last apply."""
-    if not plan.drift:
-        yield ("No drift. The workspace is as lbstack left it.", "bold")
-        return
-    yield ("Changed outside lbstack since the last apply:", "plain")
-    yield ("", "plain")
-    for change in plan.drift:
-        gone = change.action is Action.DELETE
-        sign, what = ("!", "is missing") if gone else ("~", "was changed")
-        yield (f"  {sign} {safe(str(change.address))} {what}", "destroy" if gone else "change")
-        yield from field_lines(change.fields, plan.names)
-        yield ("", "plain")
-    changed = sum(change.action is Action.UPDATE for change in plan.drift)
-    yield (f"Drift: {changed} changed, {len(plan.drift) - changed} missing.", "bold")
-
-
 def attribute_lines(
     address: Address, id: str | None, known: Mapping[str, Any], names: Mapping[str, Address]
 ) -> Iterator[Line]:

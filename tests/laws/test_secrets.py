@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbstack.plan.saved import write_plan
+from lbstack.render.drift import drift_lines
+from lbstack.render.drift_json import drift_document
 from lbstack.render.json import plan_document, state_document
 from lbstack.render.progress import event_lines, outcome_lines
-from lbstack.render.text import attribute_lines, drift_lines, plan_lines
+from lbstack.render.text import attribute_lines, plan_lines
 from tests.laws.service import Death, Fate
 from tests.laws.wishes import CANARY, law, wishes
 from tests.laws.world import Wish, World, a_world
@@ -19,8 +21,8 @@ from tests.laws.world import Wish, World, a_world
 
 def everything_shown(world: World, wish: Wish) -> Iterator[str]:
     plan, state = world.plan(wish), world.state
-    yield from (line for line, _ in (*plan_lines(plan), *drift_lines(plan)))
-    yield json.dumps([plan_document(plan), state_document(state)])
+    yield from (line for line, _ in (*plan_lines(plan), *drift_lines(world.drift(wish))))
+    yield json.dumps([plan_document(plan), state_document(state), drift_document(world.drift(wish))])
     yield repr(plan)
     for address, entry in state.resources.items():
         yield from (line for line, _ in attribute_lines(address, entry.id, entry.attributes, plan.names))

@@ -17,6 +17,7 @@ from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Search, Sig
 from lbstack.kinds.fields import Immutable, Keyed, RefTo, SecretText, Spec, Text, Unordered, WriteOnly
 from lbstack.live import Snapshot, read
 from lbstack.plan.changes import Action, Plan
+from lbstack.plan.drift import DriftReport, report
 from lbstack.plan.planner import plan
 from lbstack.recover import Patience, recover
 from lbstack.stack.digest import digest
@@ -180,6 +181,11 @@ class World:
         graph = wish if isinstance(wish, Graph) else graph_of(wish)
         state = self.recovered(renamed(self.state, more.get("moves", ())))
         return plan(graph, state, self.look(graph, state), KINDS, **more)
+
+    def drift(self, wish: Wish | Graph) -> DriftReport:
+        graph = wish if isinstance(wish, Graph) else graph_of(wish)
+        state = self.recovered(self.state)
+        return report(graph, state, self.look(graph, state), KINDS)
 
     def recovered(self, state: State) -> State:
         """The state with what was made and never heard of; nothing is carried out late here."""

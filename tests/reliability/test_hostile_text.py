@@ -12,9 +12,10 @@ import pytest
 
 from lbstack.errors import Problem, ServiceError
 from lbstack.plan.schedule import Step
+from lbstack.render.drift import drift_lines
 from lbstack.render.json import plan_document, state_document
 from lbstack.render.progress import event_lines
-from lbstack.render.text import attribute_lines, drift_lines, plan_lines
+from lbstack.render.text import attribute_lines, plan_lines
 from lbstack.render.words import document, sentence
 from lbstack.values import Address
 from lbstack.work import Event
@@ -75,7 +76,7 @@ def test_no_name_from_the_service_redraws_forges_or_commands(world: World, repor
             continue  # the service takes no such name
         kept += 1
         plan = world.plan()
-        lines = [line for line, _ in (*plan_lines(plan), *drift_lines(plan))]
+        lines = [line for line, _ in (*plan_lines(plan), *drift_lines(world.drift()))]
         assert lines.count("Plan: 0 to add, 1 to change, 0 to destroy.") == 1, text
         bad += wrong(lines)
         told = document(json.dumps([plan_document(plan), state_document(world.state)]))

@@ -9,19 +9,21 @@ labels use it; one that was made and could not be placed stays behind unused.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from lbstack.errors import NotFound
 from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Reply, Search, Tracked, Work
-from lbstack.kinds.marks import SEARCHED, marked, marker_of_name, sighting, unmarked
+from lbstack.kinds.marks import SEARCHED, marked, marker_of_name, sighting, unmarked, updated
 from lbstack.kinds.ontology.carry import carry_out, document, drop_unused, path_of
 from lbstack.kinds.ontology.edit import adds_something, archived, edits
 from lbstack.kinds.ontology.spec import OntologySpec, ends, raw, renames
 from lbstack.kinds.ontology.tree import Tree, ordered, pair, told, wished
 from lbstack.kinds.ontology.words import Raw
+from lbstack.kinds.ontology.written import place
 from lbstack.kinds.reading import PAGE, WORTH_LISTING, by_id_ask, listed_then_by_id, onward, settle
+from lbstack.values import Address
 
 CREATE = """mutation CreateOntology($data: UpsertOntologyInput!) {
   upsertOntology(data: $data) { id }
@@ -30,7 +32,7 @@ RENAME = """mutation RenameOntology($id: ID!, $name: String!) {
   ontology(where: {id: $id}) { update(data: {name: $name}) { id name } }
 }"""
 READ = """query ReadOntology($id: ID!) { ontology(where: {id: $id}) { id normalized } }"""
-SELECTION = "id name mediaType normalized"
+SELECTION = "id name mediaType updatedAt normalized"
 
 NODES = "_nodes"
 """Live features with their ids, by the list in which the service answers them."""
@@ -68,6 +70,9 @@ class Ontology(Kind):
                 old = want.get(PREVIOUSLY, {}).get(name, {})
                 out[name] = told(_flat(have[NODES], lists), want[name] or {}, old)
         return out | ({PREVIOUSLY: want[PREVIOUSLY]} if PREVIOUSLY in want else {})
+
+    def place(self, path: Sequence[Any], body: Any, names: Mapping[str, Address]) -> tuple[str | int, ...]:
+        return place(path, body)
 
     def read(self, tracked: Sequence[Tracked]) -> Reading:
         ids = [item.id for item in tracked if item.id]
@@ -204,7 +209,8 @@ def _natural(node: dict[str, Any]) -> Fields:
 def _live(node: dict[str, Any]) -> Live:
     nodes = _nodes(node["normalized"])
     fields = {name: told(_flat(nodes, lists)) for name, lists in LISTS.items()}
-    return Live(node["id"], {"name": node["name"], "media_type": node["mediaType"], **fields, NODES: nodes})
+    told_of = {"name": node["name"], "media_type": node["mediaType"], **fields, NODES: nodes}
+    return Live(node["id"], told_of, updated=updated(node))
 
 
 def _nodes(normalized: Any) -> dict[str, list[Raw]]:

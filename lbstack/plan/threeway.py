@@ -1,0 +1,169 @@
+"""What the stack says, what was last applied, what is live: three values of a field, compared at its leaves.
+
+| since the last apply | verdict |
+| --- | --- |
+| only the stack moved | pending; converged where live says the same all the same |
+| only live moved | drifted |
+| both, to the same value | converged |
+| both, otherwise | conflict |
+
+A move of one side may lie inside what the other added, removed or replaced: then the two are compared at
+the place that holds both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from lbstack.kinds.contract import Kind
+from lbstack.kinds.fields import Keyed, Unordered
+from lbstack.plan.changes import ABSENT, FieldChange
+from lbstack.plan.diff import differences
+from lbstack.state.model import same
+from lbstack.values import Source
+
+Path = tuple[Any, ...]
+
+
+class Verdict(StrEnum):
+    """Who moved, since the last apply; the gravest first."""
+
+    MISSING = "missing"
+    CONFLICT = "conflict"
+    DRIFTED = "drifted"
+    PENDING = "pending"
+    CONVERGED = "converged"
+
+
+WRONG = (Verdict.MISSING, Verdict.CONFLICT, Verdict.DRIFTED)
+"""What somebody must look at; the rest is what an apply is for, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDrift:
+    """One place of a resource at which the three do not agree; ABSENT where there is none.
+
+    `path` is as in a `FieldChange`. `moved` marks a changed order, where the values are lists of keys.
+    """
+
+    path: Path
+    verdict: Verdict
+    stack: Any
+    applied: Any
+    live: Any
+    moved: bool = False
+    note: str = ""
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The three values of one field; live twice: in the words of the stack and of what was applied."""
+
+    kind: Kind
+    name: str
+    stack: Any
+    applied: Any
+    live: Any
+    live_as_applied: Any
+
+    def at(self, side: Any, path: Path) -> Any:
+        """What a side has at a path; an item of a set stands for itself."""
+        if self.kind.role(self.name, Unordered) is not None and len(path) == 2:
+            return path[1] if path[1] in (side or []) else ABSENT
+        for step in path[1:]:
+            side = side.get(step, ABSENT) if isinstance(side, Mapping) else ABSENT
+        return side
+
+    def moves(self, now: Any, then: Any) -> list[FieldChange]:
+        """The leaves at which two sides differ."""
+        return differences(self.kind, {self.name: now}, {self.name: then}, used=False)
+
+
+def fresh(kind: Kind, name: str, stack: Any, live: Any) -> Iterator[FieldDrift]:
+    """A field of which nothing was applied: the stack alone has moved."""
+    lines = differences(kind, {name: stack}, {name: live}, used=False)
+    for line in lines:
+        yield FieldDrift(line.path, Verdict.PENDING, line.after, ABSENT, line.before, line.moved)
+    if not lines:
+        yield FieldDrift((name,), Verdict.CONVERGED, stack, ABSENT, live)
+
+
+def compared(sides: Sides) -> Iterator[FieldDrift]:
+    """Every place of a field at which one side has moved."""
+    ours = sides.moves(sides.stack, sides.applied)
+    theirs = sides.moves(sides.live_as_applied, sides.applied)
+    if not ours and not theirs:
+        return
+    left, right = ({line.path for line in lines if not line.moved} for lines in (ours, theirs))
+    places = _outermost([line.path for line in (*ours, *theirs) if not line.moved])
+    told = [found for place in places if (found := _judged(sides, place, left, right))]
+    orders = dict.fromkeys(line.path for line in (*ours, *theirs) if line.moved)
+    told += [_order(sides, place, ours, theirs) for place in orders if not _within(place, places)]
+    yield from told
+    yield from _rest(sides, told)
+
+
+def _outermost(paths: Iterable[Path]) -> list[Path]:
+    """The paths that lie in no other, in the order given."""
+    found = dict.fromkeys(paths)
+    return [path for path in found if not any(path[:size] in found for size in range(1, len(path)))]
+
+
+def _within(path: Path, places: Iterable[Path]) -> bool:
+    return any(path[: len(place)] == place for place in places)
+
+
+def _judged(sides: Sides, place: Path, left: set[Path], right: set[Path]) -> FieldDrift | None:
+    """One place; None where the stack no longer manages it, or has it under another name."""
+    ours = any(path[: len(place)] == place for path in left)
+    theirs = any(path[: len(place)] == place for path in right)
+    stack, applied = sides.at(sides.stack, place), sides.at(sides.applied, place)
+    live, also = sides.at(sides.live, place), sides.at(sides.live_as_applied, place)
+    if ours and stack is ABSENT and live is ABSENT and also is not ABSENT:
+        if not (theirs and _is_part(sides, place)):
+            return None
+        live = also  # the part has another name in the stack, and another hand changed it
+    if not ours:
+        return FieldDrift(place, Verdict.DRIFTED, stack, applied, also if live is ABSENT else live)
+    if same(stack, live):
+        return FieldDrift(place, Verdict.CONVERGED, stack, applied, live)
+    return FieldDrift(place, Verdict.CONFLICT if theirs else Verdict.PENDING, stack, applied, live)
+
+
+def _is_part(sides: Sides, place: Path) -> bool:
+    """Whether a path leads to a named part, rather than to an attribute."""
+    return sides.kind.role(sides.name, Keyed) is not None and len(place) % 2 == 0
+
+
+def _order(sides: Sides, place: Path, ours: list[FieldChange], theirs: list[FieldChange]) -> FieldDrift:
+    """A map whose parts stand in another order."""
+    stack, applied, live = (_keys(sides.at(each, place)) for each in (sides.stack, sides.applied, sides.live))
+    moved = [any(line.moved and line.path == place for line in lines) for lines in (ours, theirs)]
+    common = [key for key in stack if key in live]
+    agree = common == [key for key in live if key in stack]
+    verdict = Verdict.CONFLICT if all(moved) else Verdict.PENDING if moved[0] else Verdict.DRIFTED
+    return FieldDrift(place, Verdict.CONVERGED if agree else verdict, stack, applied, live, moved=True)
+
+
+def _keys(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, Mapping) else []
+
+
+def _rest(sides: Sides, told: list[FieldDrift]) -> Iterator[FieldDrift]:
+    """What an apply would still change, though no line tells of it: parts that both sides added, each in
+    its own place."""
+    settled = [line.path for line in told if line.verdict is not Verdict.CONVERGED]
+    for line in sides.moves(sides.stack, sides.live):
+        whole = [
+            path for path in settled if not line.moved or path == line.path or len(path) < len(line.path)
+        ]
+        if _within(line.path, whole) or any(path[: len(line.path)] == line.path for path in whole):
+            continue
+        applied = sides.at(sides.applied, line.path)
+        verdict = Verdict.CONFLICT if line.moved else Verdict.PENDING
+        then = _keys(applied) if line.moved else applied
+        yield FieldDrift(line.path, verdict, line.after, then, line.before, line.moved)

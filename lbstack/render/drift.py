@@ -1,0 +1,137 @@
+"""A drift report as text for people, and the words that all its faces share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from lbstack.plan.changes import ABSENT
+from lbstack.plan.drift import DriftReport, ResourceDrift
+from lbstack.plan.threeway import FieldDrift, Verdict
+from lbstack.render.text import Line
+from lbstack.render.words import key, path, quoted, safe, value
+from lbstack.values import Address
+
+HEADINGS = {
+    Verdict.MISSING: "Missing from the workspace:",
+    Verdict.CONFLICT: "In conflict: changed in the stack, and outside lbstack to something else:",
+    Verdict.DRIFTED: "Changed outside lbstack since the last apply:",
+    Verdict.PENDING: "Pending: changed in the stack alone; an apply will do this:",
+    Verdict.CONVERGED: "Converged: changed alike on both sides; the next apply takes note of it:",
+}
+STATES = {
+    Verdict.MISSING: "is missing",
+    Verdict.CONFLICT: "is in conflict",
+    Verdict.DRIFTED: "has drifted",
+    Verdict.PENDING: "is pending",
+    Verdict.CONVERGED: "has converged",
+}
+STYLES = {
+    Verdict.MISSING: ("!", "destroy"),
+    Verdict.CONFLICT: ("!", "destroy"),
+    Verdict.DRIFTED: ("~", "change"),
+    Verdict.PENDING: (">", "note"),
+    Verdict.CONVERGED: ("=", "plain"),
+}
+NO_DRIFT = "No drift. The workspace is as lbstack left it."
+
+
+def drift_lines(report: DriftReport) -> Iterator[Line]:
+    """The whole report by verdict, the gravest first, the summary last."""
+    for verdict in Verdict:
+        some = [each for each in report.resources if each.verdict is verdict]
+        if not some:
+            continue
+        yield (HEADINGS[verdict], "plain")
+        yield ("", "plain")
+        width = max(len(_headed(each)) for each in some)
+        for each in some:
+            yield from _resource_lines(each, report.names, width)
+        yield ("", "plain")
+    yield (summary(report), "bold")
+
+
+def summary(report: DriftReport) -> str:
+    """One line: what somebody must look at first."""
+    told = report.counts()
+    rest = [f"{told[v]} {v}" for v in (Verdict.PENDING, Verdict.CONVERGED) if told[v]]
+    if not report.wrong:
+        return NO_DRIFT + (f" {', '.join(rest).capitalize()}." if rest else "")
+    first = [
+        f"{told[Verdict.DRIFTED]} drifted",
+        f"{told[Verdict.CONFLICT]} in conflict",
+        f"{told[Verdict.MISSING]} missing",
+    ]
+    return f"Drift: {', '.join([*first, *rest])}."
+
+
+def _headed(each: ResourceDrift) -> str:
+    return f"  {STYLES[each.verdict][0]} {safe(str(each.address))} {STATES[each.verdict]}"
+
+
+def _resource_lines(each: ResourceDrift, names: Mapping[str, Address], width: int) -> Iterator[Line]:
+    told = ", ".join(part for part in (safe(each.reason), when(each)) if part)
+    head = _headed(each)
+    yield (f"{head:<{width}}  # {told}" if told else head, STYLES[each.verdict][1])
+    if each.verdict is Verdict.MISSING:
+        yield (f"      - id = {quoted(each.id or '')}", "destroy")
+    column = max((len(_path(line, names)) for line in each.fields if not _is_member(line)), default=0)
+    for line in each.fields:
+        sign, text = field_text(line, names, column)
+        mark = f"  # {line.verdict}" if line.verdict is not each.verdict else ""
+        note = f"  # {safe(line.note)}" if line.note else ""
+        yield (f"      {sign} {text}{mark or note}", STYLES[line.verdict][1])
+
+
+def when(each: ResourceDrift) -> str:
+    """When the service says that it was last changed, in words; empty where it does not say."""
+    if each.updated is None or not each.wrong:
+        return ""
+    return f"last changed {clock(each.updated)}"
+
+
+def clock(seconds: float) -> str:
+    """A time as people read it, in UTC."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        return ""
+
+
+def _path(line: FieldDrift, names: Mapping[str, Address]) -> str:
+    return path(line.path, names) + (" reordered" if line.moved else "")
+
+
+def _is_member(line: FieldDrift) -> bool:
+    """Whether a line is about an item of a set, which stands for itself."""
+    return line.path[-1] in [each for each in (line.stack, line.applied, line.live) if each is not ABSENT]
+
+
+def field_text(line: FieldDrift, names: Mapping[str, Address], column: int = 0) -> tuple[str, str]:
+    """One place: a sign, and what became of it in words."""
+    where = _path(line, names)
+    if not _is_member(line):
+        where = f"{where:<{column}} ="
+    applied, live, stack = (shown(each, line, names) for each in (line.applied, line.live, line.stack))
+    if line.verdict is Verdict.CONFLICT:
+        return "!", f"{where} {applied} -> {live} outside lbstack, -> {stack} in the stack"
+    if line.verdict is Verdict.CONVERGED:
+        return "=", f"{where} {live}"
+    old, new = (line.applied, line.live) if line.verdict is Verdict.DRIFTED else (line.live, line.stack)
+    before, after = shown(old, line, names), shown(new, line, names)
+    if old is ABSENT:
+        return "+", where.removesuffix(" =").rstrip() if _is_member(line) else f"{where} {after}"
+    if new is ABSENT:
+        return "-", where.removesuffix(" =").rstrip() if _is_member(line) else f"{where} {before}"
+    return "~", f"{where} {after}" if before == after else f"{where} {before} -> {after}"
+
+
+def shown(item: Any, line: FieldDrift, names: Mapping[str, Address]) -> str:
+    """A value of a place, or that there is none."""
+    if item is ABSENT:
+        return "(none)"
+    if line.moved:
+        some = ", ".join(key(each, names) if each in names else safe(str(each)) for each in item[:12])
+        return f"[{some}{f', … {len(item) - 12} more' if len(item) > 12 else ''}]"
+    return value(item, names)
