@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lbstack.cli import annotating, options
 from lbstack.cli import faces as drawn
-from lbstack.cli import options
 from lbstack.cli.again import Again, require_allowed
 from lbstack.connect import open_wire
 from lbstack.errors import Exit, UsageError, typed
@@ -41,6 +41,7 @@ UNDER_WAY = "Note: an apply of this stack is under way; this plan is about what 
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @click.option("--all", "every", is_flag=True, help="Plan every stack under STACK, a folder.")
 @click.option("--changed-since", metavar="REV", help="With --all: only stacks touched since a git revision.")
+@annotating.told
 @options.with_settings
 def command(
     settings: Settings,

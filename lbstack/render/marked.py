@@ -21,7 +21,9 @@ def hidden(what: str, text: str) -> str:
 
     What could end the comment is percent-encoded.
     """
-    told = _KEPT.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), text)
+    told = _KEPT.sub(
+        lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass")), text
+    )
     return f"<!-- lbstack:{what} {told} -->"
 
 
