@@ -93,7 +93,10 @@ def world(tmp_path: Path) -> SpoiltWorld:
     return made
 
 
-@pytest.mark.parametrize(("name", "said"), [("users", "members"), ("invites", "open invitations")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [pytest.param("users", "members", marks=pytest.mark.slow), ("invites", "open invitations")],
+)
 def test_a_plan_of_an_endless_list_fails_and_says_so(world: SpoiltWorld, name: str, said: str) -> None:
     world.between.spoil, before = Endless(name), world.store.path.read_bytes()
     with pytest.raises(ServiceError, match=f"the list of {said} does not end"):

@@ -17,7 +17,9 @@ def stack(attached: int) -> str:
     return f"stack: test\ndatasets:\n{datasets}projects:\n{project}"
 
 
-@pytest.mark.parametrize("attached", [19, 20, 21, 119, 120, 121])
+@pytest.mark.parametrize(
+    "attached", [20, 21, *(pytest.param(count, marks=pytest.mark.slow) for count in (19, 119, 120, 121))]
+)
 def test_all_datasets_of_a_project_are_read(world: World, attached: int) -> None:
     world.write(stack(attached))
     assert not world.apply().failed
