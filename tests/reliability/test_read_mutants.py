@@ -19,8 +19,10 @@ import pytest
 
 from lbstack.errors import AuthError, StackError, StateError
 from lbstack.values import Address
+from tests.reliability.bench import a_bench
 from tests.reliability.between import Exchange, Spoil, SpoiltWorld
 from tests.reliability.conftest import Report
+from tests.reliability.sizes import size
 
 pytestmark = pytest.mark.reliability
 
@@ -196,12 +198,13 @@ DOCUMENTS: dict[str, Spoil] = {
     "no user": changed(user=None),
     "no organisation": changed(organization=None),
     "another organisation": changed(organization={"id": "other", "name": "O"}),
+    "another user": changed(user={"id": "other", "email": "other@example.com"}),
     "all lists empty": empty_lists,
     "fewer permissions": changed(organizationRole={"permissions": ["LABEL"]}),
 }
 
-HARMLESS = {"fewer permissions", "all lists empty"}
-"""After these everything is still seen, or is read in another way."""
+HARMLESS = {"fewer permissions", "all lists empty", "another user"}
+"""After these everything is still seen, or is read in another way; or all of it by one and the same user."""
 
 
 @pytest.fixture(scope="module")
@@ -328,3 +331,36 @@ def test_what_is_truly_gone_is_told_as_that(tmp_path: Path) -> None:
     plan = world.plan(refuse=False)
     assert [change.address for change in plan.changes if change.address.key == "a"]
     assert not plan.empty
+
+
+# -- through the command -------------------------------------------------------------------------------
+
+GARBAGE: dict[str, dict[str, Any]] = {
+    "html": {"garbage": "html"},
+    "nested": {"gql_error": {"code": "RESOURCE_NOT_FOUND", "path": "nested", "data": "null_root"}},
+    "two documents": {"garbage": "two_json"},
+    "bad UTF-8": {"garbage": "bad_utf8"},
+    "nothing": {"garbage": "empty"},
+    "deep": {"garbage": "deep:50000"},
+    "bad gzip": {"garbage": "bad_gzip"},
+    "NaN": {"garbage": "nan"},
+}
+
+
+def test_some_of_them_through_the_command(tmp_path: Path, report: Report) -> None:
+    """The same over a socket, told to the real command by a served sandbox."""
+    chosen = list(GARBAGE)[: size(3, len(GARBAGE))]
+    with a_bench(tmp_path) as bench:
+        bench.done("apply", "stack.yaml", "--auto-approve")
+        before, seq = bench.state.read_bytes(), bench.seq()
+        for name in chosen:
+            bench.fault("after_commit", GARBAGE[name], type="query")
+            for words in (("plan", "stack.yaml"), ("apply", "stack.yaml", "--auto-approve")):
+                result = bench.command(*words)
+                assert result.returncode in (1, 6, 7), (name, result.returncode, result.stderr)
+                assert "Error" in result.stderr and "Traceback" not in result.stderr
+                assert "will be created" not in result.stdout and "is missing" not in result.stdout
+        bench.behave()
+        assert bench.ledger(seq) == [] and bench.state.read_bytes() == before
+        bench.done("plan", "stack.yaml", "--detailed-exitcode")
+    report(name="read_mutants_through_the_command", n=2 * len(chosen))
