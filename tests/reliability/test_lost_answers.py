@@ -135,3 +135,25 @@ def test_an_answer_lost_for_good_is_found_by_the_next_apply(
     bench.done(*create.words)
     assert converged(bench, create.wanted) == []
     report(n=len(create.calls))
+
+
+CREATES = (
+    "createAzureIamIntegration", "createDataset", "upsertOntology", "createProject", "createInvites", "createWebhook",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("op", size((), CREATES))
+def test_an_answer_that_comes_after_the_time_out_is_lost_like_any_other(
+    bench: Bench, chapters: list[Chapter], op: str, report: Report
+) -> None:
+    """Whoever waits as long as a client does: more than a minute for each, so only in full runs."""
+    create = chapters[0]
+    assert op in dict(create.calls)
+    bench.back(create.begin)
+    bench.fault("after_commit", {"hang": True}, op=op, nth=1)
+    first = bench.command(*create.words)
+    bench.behave()
+    if first.returncode:
+        bench.done(*create.words)
+    assert converged(bench, create.wanted) == []
+    report(name=f"hangs past the time-out, {op}", n=1, again=int(first.returncode != 0))
