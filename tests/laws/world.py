@@ -214,7 +214,7 @@ class World:
                 apply(
                     made,
                     state,
-                    _Fated(journal, self.service),
+                    Fated(journal, self.service),
                     KINDS,
                     self.service,
                     intents=intents,
@@ -245,7 +245,7 @@ class World:
 
 
 @dataclass
-class _Fated:
+class Fated:
     """The journal of an apply that may be cut off before or after any record."""
 
     journal: Journal
