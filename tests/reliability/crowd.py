@@ -40,6 +40,11 @@ class Crowd:
         return f"{self.kind}.{self.key(n)}", {**self.body, **own}
 
     @property
+    def most(self) -> int:
+        """As many as one stack file has room for."""
+        return 10_000 if len(self.body) < 2 else 4_000
+
+    @property
     def field(self) -> str:
         return "url" if self.kind == "webhook" else "name"
 

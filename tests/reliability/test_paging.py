@@ -93,6 +93,7 @@ def test_whatever_a_page_tells_nothing_is_removed_or_made(
     name: str, objects: int, pages: int, tmp_path: Path, report: Report
 ) -> None:
     crowd = CROWDS[name]
+    objects = min(objects, crowd.most)
     with a_life(tmp_path) as (life, stands):
         gather(life, crowd, objects)
         before, stands.requests = alive(life), 0
