@@ -302,7 +302,7 @@ def test_the_core_is_pure() -> None:
 
 
 SAID = {
-    "stack/blocks.py": 1, "render/text.py": 1, "render/markdown.py": 3, "cli/plan.py": 1,
+    "stack/blocks.py": 1, "render/text.py": 1, "render/markdown.py": 3, "render/html.py": 1, "cli/plan.py": 1,
     "forge/pages.py": 1, "forge/work.py": 1,
 }  # fmt: skip
 """Where a command stands in a text that is nothing to paste, or stands for one that is handed in."""

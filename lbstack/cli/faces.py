@@ -38,7 +38,7 @@ HELP = {
     "junit": "Write JUnit XML.",
     "sarif": "Write SARIF.",
 }
-OF_PLAN = ("markdown",)
+OF_PLAN = ("markdown", "html")
 """The faces that a plan has."""
 MAX_BYTES = 60_000
 """What a comment may take: GitHub's end at 65,536 characters, and others add words of their own."""
@@ -84,7 +84,12 @@ def write_plan(faces: Faces, plan: Plan, gc: str) -> None:
 
         return plan_markdown(plan, faces.max_bytes, gc)
 
-    faces.write({"markdown": markdown})
+    def html() -> str:
+        from lbstack.render.html import plan_html
+
+        return plan_html(plan, gc)
+
+    faces.write({"markdown": markdown, "html": html})
 
 
 def asked(*names: str) -> Callable[[Command], Command]:

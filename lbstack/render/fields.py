@@ -213,3 +213,15 @@ def hidden(count: int, indent: int = 6) -> Iterable[Line]:
     if count:
         told = f"# ({count} unchanged attribute{'' if count == 1 else 's'} hidden)"
         yield (f"{' ' * indent}{told}", "forget")
+
+
+def part_lines(item: Mapping[Any, Any], names: Names) -> Iterator[str]:
+    """The simple attributes of a part, then those of its own parts below them."""
+    for name, inner in item.items():
+        if not isinstance(inner, Mapping) and inner not in (None, []):
+            yield f"{key(name)} = {value(inner, names)}"
+    for name, inner in item.items():
+        if isinstance(inner, Mapping) and inner:
+            yield f"{key(name)}:"
+            for text, _ in _parts(inner, names, " ", 0):
+                yield f"  {text.removeprefix('  ')}"

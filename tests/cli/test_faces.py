@@ -16,7 +16,7 @@ from lbstack.plan.saved import is_plan
 from lbstack.redaction import HIDDEN, know
 from tests.cli.conftest import Cli
 
-FACES = {"--markdown": "plan.md"}
+FACES = {"--markdown": "plan.md", "--html": "plan.html"}
 ALL = [word for pair in FACES.items() for word in pair]
 
 
@@ -65,7 +65,9 @@ def test_a_refused_plan_has_faces_too(cli: Cli) -> None:
     done = cli("plan", "--sandbox", *ALL)
     assert done.returncode == 5
     assert "This plan is refused" in (cli.folder / "plan.md").read_text()
-    assert "--destroy --markdown plan.md" in done.stderr  # as a part of the command that shows what it allows
+    assert (
+        "--destroy --markdown plan.md --html plan.html" in done.stderr
+    )  # as a part of the command that shows what it allows
 
 
 @pytest.mark.parametrize("option", FACES)
@@ -95,10 +97,10 @@ def test_what_somebody_needs_is_not_written_over(cli: Cli, option: str) -> None:
 
 def test_a_report_takes_the_place_of_an_older_one_at_once(cli: Cli) -> None:
     for name in FACES.values():
-        (cli.folder / name).write_text("older")
+        (cli.folder / name).write_text("an earlier one")
     assert cli("plan", "--sandbox", *ALL).returncode == 0
     for name in FACES.values():
-        assert "older" not in (cli.folder / name).read_text()
+        assert "an earlier one" not in (cli.folder / name).read_text()
     assert not [path for path in cli.folder.iterdir() if path.name.startswith(".plan")]
 
 

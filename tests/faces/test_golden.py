@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from lbstack.plan.changes import Plan
+from lbstack.render.html import plan_html
 from lbstack.render.json import plan_document
 from lbstack.render.markdown import plan_markdown
 from lbstack.render.text import plan_lines
@@ -22,7 +23,12 @@ def document(plan: Plan) -> str:
     return json.dumps(plan_document(plan), indent=1) + "\n"
 
 
-FACES: dict[str, Callable[[Plan], str]] = {"txt": text, "md": plan_markdown, "json": document}
+def body(plan: Plan) -> str:
+    """The page without what is the same in all of them."""
+    return plan_html(plan).split("<body>\n")[1].split("<script>")[0]
+
+
+FACES: dict[str, Callable[[Plan], str]] = {"txt": text, "md": plan_markdown, "json": document, "html": body}
 
 
 @pytest.mark.parametrize("face", FACES)
