@@ -165,8 +165,8 @@ def _output(change: OutputChange, names: Mapping[str, Address]) -> Row:
 
 
 def _graph(plan: Plan, anchors: Mapping[Address, str]) -> tuple[Drawing[Address] | None, list[Box], int]:
-    """Who depends on whom: all, or those that change, as many as can be looked at. With it, how many are not
-    drawn since nothing joins them to others."""
+    """Who depends on whom: all, or those that change, as many as can be looked at. With it, how many that
+    change are not drawn, since nothing joins them to others or there are too many."""
     words = {change.address: WORDS[change.action] for change in plan.actions}
     for shown in ({change.address for change in plan.changes} | set(words), set(words)):
         needs: dict[Address, list[Address]] = {}
@@ -179,7 +179,7 @@ def _graph(plan: Plan, anchors: Mapping[Address, str]) -> tuple[Drawing[Address]
                 return None, [], 0
             boxes = [_box(address, place, words, anchors) for address, place in drawing.boxes.items()]
             return drawing, boxes, len(set(words) - set(needs))
-    return None, [], len(words) if len(words) > 1 else 0
+    return None, [], len(words) if len(words) > NODES else 0
 
 
 def _box(

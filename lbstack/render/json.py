@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from lbstack.errors import Problem
@@ -13,6 +15,7 @@ from lbstack.values import Address, Digest, Secret, Unknown
 from lbstack.version import __version__
 
 FORMAT = "1.0"
+SCHEMA = Path(__file__).parent / "schemas" / "plan.schema.json"
 ACTIONS = {
     Action.CREATE: ["create"],
     Action.UPDATE: ["update"],
@@ -24,8 +27,15 @@ ACTIONS = {
 }
 
 
+def plan_schema() -> dict[str, Any]:
+    """The JSON Schema of a plan's document."""
+    document: dict[str, Any] = json.loads(SCHEMA.read_text("utf-8"))
+    return document
+
+
 def plan_document(plan: Plan) -> dict[str, Any]:
     """The plan as one document."""
+    was = {new: old for old, new in plan.moves}
     return {
         "format_version": FORMAT,
         "lbstack_version": __version__,
@@ -34,7 +44,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "endpoint": plan.pins.endpoint,
         "digest": digest(plan),
         "applyable": not (plan.empty or plan.refusals),
-        "resource_changes": [change_document(change) for change in plan.changes],
+        "resource_changes": [change_document(change, was.get(change.address)) for change in plan.changes],
         "resource_drift": [change_document(change) for change in plan.drift],
         "deposed": [{"address": str(item.address), "id": item.id} for item in plan.deposed],
         "output_changes": {
@@ -56,7 +66,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     }
 
 
-def change_document(change: Change) -> dict[str, Any]:
+def change_document(change: Change, was: Address | None = None) -> dict[str, Any]:
     """One change, in Terraform's shape."""
     document: dict[str, Any] = {
         "address": str(change.address),
@@ -73,6 +83,8 @@ def change_document(change: Change) -> dict[str, Any]:
             "replace_paths": [[str(step) for step in line.path] for line in change.fields if line.replaces],
         },
     }
+    if was:
+        document["previous_address"] = str(was)
     if change.contents:
         document["at_stake"] = {change.holds: change.contents}
     if change.importing:
