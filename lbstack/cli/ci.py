@@ -134,7 +134,9 @@ def approved(
 @click.option(
     "--file", "files", multiple=True, type=FILE, metavar="FILE", help="A page of Markdown (again for more)."
 )
-@click.option("--log", type=FILE, metavar="FILE", help="What a command said, shown as it is.")
+@click.option(
+    "--log", type=FILE, metavar="FILE", help="What a command said: shown when it failed, or wrote no page."
+)
 @click.option("--title", default="", metavar="TEXT", help="A headline before all of it.")
 @click.option("--code", type=int, metavar="N", help="The exit code to tell later steps.")
 @click.option("--terraform-report", type=FILE, metavar="FILE", help="Write GitLab's counts of a plan.")
@@ -152,10 +154,12 @@ def summary(
 
     if terraform_report and not plan:
         raise UsageError("--terraform-report counts a plan", "give --plan FILE")
+    if failed := code not in (None, Exit.OK, Exit.CHANGES):  # it may have ended before it wrote them
+        plan, files = _there(plan), tuple(file for file in files if _there(file))
     document = report.read_document(plan) if plan else None
     told = [f"### {span(title)}"] if title else []
     told += [pages.read_page(file) for file in files]
-    told += [pages.quote(_text(log))] if log else []
+    told += [pages.quote(_text(log))] if log and (failed or not files) else []
     if told and (place := os.environ.get("GITHUB_STEP_SUMMARY")):
         report.write_summary(told, Path(place))
     values = {
@@ -167,6 +171,10 @@ def summary(
     if document and terraform_report:
         terraform_report.write_text(json.dumps(report.terraform(document)) + "\n")
     return Exit.OK
+
+
+def _there(file: Path | None) -> Path | None:
+    return file if file and file.exists() else None
 
 
 def _text(log: Path) -> str:

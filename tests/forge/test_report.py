@@ -233,6 +233,22 @@ def test_what_a_command_said_is_shown_as_it_is(cli: Cli) -> None:
     )
 
 
+def test_what_failed_tells_what_it_said_and_the_code_alone(cli: Cli) -> None:
+    cli.write("Error: no API key\n", "messages.txt")
+    words = ("--plan", "plan.json", "--file", "plan.md", "--log", "messages.txt", "--code")
+    assert cli("ci", "summary", *words, "6", env=files(cli)).returncode == 0
+    assert parsed((cli.folder / "output").read_text()) == {"exitcode": "6"}
+    assert (cli.folder / "summary").read_text() == "```text\nError: no API key\n```\n\n"
+    assert cli("ci", "summary", *words, "2", env=files(cli)).returncode == 64
+
+
+def test_what_went_well_shows_its_page_alone(planned: Cli) -> None:
+    planned.write("Note: something\n", "messages.txt")
+    words = ("--file", "plan.md", "--log", "messages.txt", "--code", "2")
+    assert planned("ci", "summary", *words, env=files(planned)).returncode == 0
+    assert "Note: something" not in (planned.folder / "summary").read_text()
+
+
 def test_outside_of_github_only_the_report_is_written(planned: Cli) -> None:
     before = set(planned.folder.iterdir())
     done = planned(

@@ -1,0 +1,285 @@
+"""A runner of GitHub's workflows, small and literal: shell steps are run by bash as a runner runs them, ours
+as the composite action that ``action.yml`` says it is, and three actions of others are known: checking out,
+setting Python up (which is there already), and keeping an artifact.
+
+What a step sees is what it is given: secrets only by ``env``, outputs only through ``GITHUB_OUTPUT``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests import canaries
+from tests.forge.expressions import evaluate, filled, truthy
+from tests.forge.github_api import REPOSITORY, TOKEN, GitHub
+from tests.forge.test_report import parsed
+from tests.nursery import bare
+
+ROOT = Path(__file__).parents[2]
+ACTION = "lbstack/lbstack@"
+
+
+def loaded(path: Path) -> dict[str, Any]:
+    """A workflow or an action. YAML 1.1 reads ``on`` as true."""
+    document = yaml.safe_load(path.read_text())
+    return {("on" if key is True else key): value for key, value in document.items()}
+
+
+@dataclass
+class Step:
+    """What became of a step."""
+
+    name: str
+    code: int | None = None
+    printed: str = ""
+    outputs: dict[str, str] = field(default_factory=dict)
+    summary: str = ""
+
+
+@dataclass
+class Job:
+    """What became of a job: its steps, those of actions among them, and its conclusion."""
+
+    steps: list[Step] = field(default_factory=list)
+    failed: bool = False
+
+    @property
+    def summary(self) -> str:
+        return "".join(step.summary for step in self.steps)
+
+    @property
+    def printed(self) -> str:
+        return "\n".join(step.printed for step in self.steps)
+
+
+@dataclass
+class Runner:
+    """A machine that runs jobs of one repository, which lies at `origin`."""
+
+    folder: Path
+    origin: Path
+    hub: GitHub
+    machine: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    action: Path = ROOT
+    installed: bool = True
+    artifacts: dict[str, Path] = field(default_factory=dict)
+    _count: int = 0
+
+    def run(
+        self,
+        workflow: Path,
+        event: str,
+        *,
+        sha: str,
+        ref: str,
+        payload: dict[str, Any] | None = None,
+        token: str = TOKEN,
+    ) -> dict[str, Job]:
+        """Run the jobs of a workflow; those whose condition is not met are left out."""
+        document = loaded(workflow)
+        names = document["on"] if isinstance(document["on"], list) else [*document["on"]]
+        assert event in names, f"{workflow.name} is not run on {event}"
+        done = {}
+        for name, job in document["jobs"].items():
+            mine = _Run(self, event, sha, ref, payload or {}, token)
+            if truthy(mine.value(job.get("if", "true"))):
+                mine.job(job)
+                done[name] = mine.done
+        return done
+
+    def place(self) -> Path:
+        """A new folder for one job."""
+        self._count += 1
+        place = self.folder / f"job-{self._count}"
+        (place / "temp").mkdir(parents=True)
+        (place / "work").mkdir()
+        if self.installed:  # as if an earlier step of the job had installed it
+            command = place / "temp" / "lbstack-action" / "bin" / "lbstack"
+            command.parent.mkdir(parents=True)
+            command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m lbstack "$@"\n')
+            command.chmod(0o755)
+        return place
+
+
+class _Run:
+    """One job at work."""
+
+    def __init__(
+        self, runner: Runner, event: str, sha: str, ref: str, payload: dict[str, Any], token: str
+    ) -> None:
+        self.runner, self.done, self.place = runner, Job(), runner.place()
+        self.work = self.place / "work"
+        self.event = self.place / "event.json"
+        self.event.write_text(json.dumps(payload))
+        self.sha, self.token = sha, token
+        github = {
+            "event_name": event,
+            "sha": sha,
+            "ref": ref,
+            "repository": REPOSITORY,
+            "token": token,
+            "event": payload,
+        }
+        self.contexts: dict[str, Any] = {
+            "github": github,
+            "env": {},
+            "steps": {},
+            "secrets": dict(runner.secrets) if token == TOKEN else {},
+            "vars": dict(runner.variables),
+        }
+        self.base = {
+            **bare(),
+            **runner.machine,
+            "CI": "true",
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_API_URL": runner.hub.url,
+            "GITHUB_GRAPHQL_URL": f"{runner.hub.url}/graphql",
+            "GITHUB_EVENT_NAME": event,
+            "GITHUB_EVENT_PATH": str(self.event),
+            "GITHUB_REF": ref,
+            "GITHUB_REPOSITORY": REPOSITORY,
+            "GITHUB_SHA": sha,
+            "GITHUB_WORKSPACE": str(self.work),
+            "RUNNER_TEMP": str(self.place / "temp"),
+        }
+
+    # -- expressions -------------------------------------------------------------------------------
+
+    def functions(self) -> dict[str, Any]:
+        return {
+            "always": lambda: True,
+            "failure": lambda: self.done.failed,
+            "hashFiles": lambda *names: "x" if any(any(self.work.glob(name)) for name in names) else "",
+        }
+
+    def value(self, condition: Any, contexts: Mapping[str, Any] | None = None) -> Any:
+        if isinstance(condition, bool):
+            return condition
+        whole = str(condition).removeprefix("${{").removesuffix("}}")
+        return evaluate(whole, contexts or self.contexts, self.functions())
+
+    def filled(
+        self, values: Mapping[str, Any] | None, contexts: Mapping[str, Any] | None = None
+    ) -> dict[str, str]:
+        return {k: filled(v, contexts or self.contexts, self.functions()) for k, v in (values or {}).items()}
+
+    # -- a job -------------------------------------------------------------------------------------
+
+    def job(self, job: Mapping[str, Any]) -> None:
+        env = self.filled(job.get("env"))
+        for step in job["steps"]:
+            if not self.is_due(step, self.contexts):
+                continue
+            mine = {**env, **self.filled(step.get("env"))}
+            uses = step.get("uses", "")
+            if "run" in step:
+                outputs = self.shell(step, self.contexts, mine, self.work)
+            elif uses.startswith(ACTION):
+                outputs = self.composite(self.filled(step.get("with")), mine)
+            else:
+                outputs = self.other(uses, self.filled(step.get("with")))
+            if "id" in step:
+                self.contexts["steps"][step["id"]] = {"outputs": outputs}
+
+    def is_due(self, step: Mapping[str, Any], contexts: Mapping[str, Any]) -> bool:
+        condition = step.get("if", True)
+        says_when = isinstance(condition, str) and ("always()" in condition or "failure()" in condition)
+        return (not self.done.failed or says_when) and truthy(self.value(condition, contexts))
+
+    def composite(self, given: dict[str, str], env: dict[str, str]) -> dict[str, str]:
+        """Our own action."""
+        action = loaded(self.runner.action / "action.yml")
+        assert given.keys() <= action["inputs"].keys(), given.keys() - action["inputs"].keys()
+        outer = {**self.contexts, "env": env}
+        inputs = {}
+        for name, told in action["inputs"].items():
+            assert not told.get("required") or name in given, name
+            inputs[name] = given.get(name, filled(told.get("default", ""), outer, self.functions()))
+        contexts = {**outer, "inputs": inputs, "steps": {}}
+        for step in action["runs"]["steps"]:
+            if not self.is_due(step, contexts):
+                continue
+            if "run" in step:
+                mine = {
+                    **env,
+                    **self.filled(step.get("env"), contexts),
+                    "GITHUB_ACTION_PATH": str(self.runner.action),
+                }
+                where = filled(step.get("working-directory", "."), contexts, self.functions())
+                outputs = self.shell(step, contexts, mine, self.work / where)
+            else:
+                outputs = self.other(step["uses"], self.filled(step.get("with"), contexts))
+            if "id" in step:
+                contexts["steps"][step["id"]] = {"outputs": outputs}
+        return {
+            name: filled(told["value"], contexts, self.functions())
+            for name, told in action["outputs"].items()
+        }
+
+    def shell(
+        self, step: Mapping[str, Any], contexts: Mapping[str, Any], env: dict[str, str], where: Path
+    ) -> dict[str, str]:
+        """A step of shell, run as a runner runs it. No token is in what it says or writes."""
+        assert "${{" not in step["run"], "an expression inside of shell"
+        assert step["shell"] == "bash"
+        count = len(self.done.steps)
+        script, output, summary = (self.place / f"{what}-{count}" for what in ("script", "output", "summary"))
+        script.write_text(step["run"])
+        before = canaries.files(self.place)
+        told = {**self.base, **env, "GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)}
+        done = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", str(script)],
+            cwd=where, env=told, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
+        )  # fmt: skip
+        secrets = {self.token, *self.runner.secrets.values()}
+        assert not canaries.leaks(secrets, {"printed": done.stdout, **canaries.written(self.place, before)})
+        mine = Step(step.get("name", ""), done.returncode, done.stdout.decode())
+        mine.outputs = parsed(output.read_text()) if output.exists() else {}
+        mine.summary = summary.read_text() if summary.exists() else ""
+        assert len(mine.summary.encode()) <= 1024 * 1024
+        self.done.steps.append(mine)
+        self.done.failed |= done.returncode != 0
+        return mine.outputs
+
+    def other(self, uses: str, given: dict[str, str]) -> dict[str, str]:
+        """An action of others."""
+        name = uses.split("@")[0]
+        if name == "actions/checkout":
+            target = self.work / given.get("path", ".")
+            target.mkdir(exist_ok=True)
+            git(target, "init", "-q")
+            git(target, "fetch", "-q", str(self.runner.origin), given.get("ref") or self.sha)
+            git(target, "checkout", "-q", "FETCH_HEAD")
+        elif name == "actions/upload-artifact":
+            kept = self.runner.folder / "artifacts" / given["name"]
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.copytree(given["path"], kept)
+            self.runner.artifacts[given["name"]] = kept
+        else:
+            assert name == "actions/setup-python", uses
+        return {}
+
+
+def git(where: Path, *words: str) -> str:
+    """Git with a name and an address, and nothing of this machine's settings."""
+    env = {
+        "PATH": os.environ["PATH"], "HOME": str(where), "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "Mona", "GIT_AUTHOR_EMAIL": "mona@example.com",
+        "GIT_COMMITTER_NAME": "Mona", "GIT_COMMITTER_EMAIL": "mona@example.com",
+    }  # fmt: skip
+    words = ("-c", "init.defaultBranch=main", "-c", "uploadpack.allowAnySHA1InWant=true", *words)
+    done = subprocess.run(["git", *words], cwd=where, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()

@@ -1,0 +1,139 @@
+"""A scratch repository on the stand-in, with the example workflows, a runner, and a served sandbox as the
+workspace: what a team has that has switched lbstack on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from lbstack.sandbox.server import running
+from tests.forge.github_api import ME, READING, REPOSITORY, TOKEN, GitHub, github
+from tests.forge.runner import ROOT, Job, Runner, git
+
+STACK = """\
+stack: labeling
+datasets:
+  signs: {name: Street signs, description: Photos}
+"""
+KITS = ROOT / "examples" / "ci" / "github"
+
+
+@dataclass
+class Scratch:
+    """The repository's clone at `clone`; `hub` is where it is reviewed, `runner` where its workflows run."""
+
+    clone: Path
+    hub: GitHub
+    runner: Runner
+    endpoint: str
+    key: str
+
+    @property
+    def stack(self) -> Path:
+        return self.clone / "stacks" / "labeling.yaml"
+
+    def commits(self, text: str | None = None, message: str = "Change the stack") -> str:
+        """A commit on the branch that is checked out; its id."""
+        if text is not None:
+            self.stack.parent.mkdir(exist_ok=True)
+            self.stack.write_text(text)
+        git(self.clone, "add", "-A")
+        git(self.clone, "commit", "-qm", message, "--allow-empty")
+        return git(self.clone, "rev-parse", "HEAD")
+
+    def branches(self, name: str) -> None:
+        git(self.clone, "switch", "-q", "-c", name, "main")
+
+    def opens(self, title: str = "Change the stack") -> int:
+        """A pull request of what is checked out; no workflow runs yet."""
+        return self.hub.opens(title, pull=True, branch=git(self.clone, "branch", "--show-current"))
+
+    def planned(self, number: int, *, fork: bool = False) -> dict[str, Job]:
+        """The workflow that runs on a pull request's latest commit."""
+        head = self.hub.items[number]["branch"]
+        payload = {
+            "pull_request": {
+                "number": number,
+                "base": {"sha": git(self.clone, "rev-parse", "main")},
+                "head": {"repo": {"full_name": "mallory/signs" if fork else REPOSITORY}},
+            }
+        }
+        sha, ref = git(self.clone, "rev-parse", head), f"refs/pull/{number}/merge"
+        token = READING if fork else TOKEN
+        return self.runner.run(
+            self.workflow("plan"), "pull_request", sha=sha, ref=ref, payload=payload, token=token
+        )
+
+    def merges(self, number: int) -> str:
+        """Merge a pull request; the merge's id."""
+        git(self.clone, "switch", "-q", "main")
+        git(self.clone, "merge", "-q", "--no-ff", "-m", f"Merge #{number}", self.hub.items[number]["branch"])
+        sha = git(self.clone, "rev-parse", "main")
+        self.hub.merges(number, sha)
+        return sha
+
+    def applied(self) -> Job:
+        """The workflow that runs on a push to main."""
+        sha = git(self.clone, "rev-parse", "main")
+        return self.runner.run(self.workflow("apply"), "push", sha=sha, ref="refs/heads/main")["apply"]
+
+    def looked(self) -> Job:
+        """The workflow that looks for drift on a schedule."""
+        sha = git(self.clone, "rev-parse", "main")
+        return self.runner.run(self.workflow("drift"), "schedule", sha=sha, ref="refs/heads/main")["drift"]
+
+    def workflow(self, name: str) -> Path:
+        return self.clone / ".github" / "workflows" / f"{name}.yml"
+
+    def comments(self, number: int) -> list[str]:
+        return self.hub.bodies(number, by=ME)
+
+    def issues(self) -> dict[int, dict[str, Any]]:
+        return {number: item for number, item in self.hub.items.items() if not item["pull"]}
+
+    def graphql(self, document: str, **variables: Any) -> dict[str, Any]:
+        """What somebody does by hand in the workspace."""
+        answer = httpx2.post(
+            self.endpoint,
+            headers={"Authorization": f"Bearer {self.key}"},
+            json={"query": document, "variables": variables},
+        ).json()
+        assert "errors" not in answer, answer
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    def datasets(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.graphql("{datasets(first: 100) {id name description}}")["datasets"]
+        return found
+
+
+@contextmanager
+def scratch(folder: Path, *, kits: bool = True) -> Iterator[Scratch]:
+    """Everything, from nothing; with the example workflows on main, unless those are still to come."""
+    clone = folder / "clone"
+    clone.mkdir()
+    git(clone, "init", "-q")
+    if kits:
+        (clone / ".github" / "workflows").mkdir(parents=True)
+        for kit in KITS.glob("*.yml"):
+            shutil.copy(kit, clone / ".github" / "workflows")
+    (clone / ".gitignore").write_text(".lbstack/\n")
+    git(clone, "add", "-A")
+    git(clone, "commit", "-qm", "Begin")
+    with running(folder / "data") as (endpoint, key), github() as hub:
+        runner = Runner(folder, clone, hub, machine={"LABELBOX_ENDPOINT": endpoint})
+        runner.secrets["LABELBOX_API_KEY"] = key
+        runner.variables["LBSTACK_STATE"] = str(folder / "state.json")
+        yield Scratch(clone, hub, runner, endpoint, key)
+
+
+def read(path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(path.read_text())
+    return document
