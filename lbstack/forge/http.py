@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -260,10 +261,11 @@ def _client(base: str, headers: Mapping[str, str]) -> httpx2.Client:
         # They would log headers and URLs: it ends here, whatever a program's logging is set to.
         logging.getLogger(library).propagate = False
         logging.getLogger(library).addHandler(logging.NullHandler())
-    # What goes to this machine in the clear is never carried by a proxy.
-    return httpx2.Client(
-        timeout=TIMEOUT, follow_redirects=False, headers=dict(headers), trust_env=base.startswith("https:")
-    )
+    options: dict[str, Any] = {"timeout": TIMEOUT, "follow_redirects": False, "headers": dict(headers)}
+    if base.startswith("http:"):
+        # What goes to this machine in the clear is never carried by a proxy, and needs no authority.
+        options |= {"trust_env": False, "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}
+    return httpx2.Client(**options)
 
 
 def _json(content: bytes) -> Any:

@@ -64,13 +64,13 @@ class Job:
 
 @dataclass
 class Runner:
-    """A machine that runs jobs of one repository, which lies at `origin`."""
+    """A machine that runs jobs of one repository, which lies at `origin`. Secrets are those of environments."""
 
     folder: Path
     origin: Path
     hub: GitHub
     machine: dict[str, str] = field(default_factory=dict)
-    secrets: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     action: Path = ROOT
     installed: bool = True
@@ -136,7 +136,7 @@ class _Run:
             "github": github,
             "env": {},
             "steps": {},
-            "secrets": dict(runner.secrets) if token == TOKEN else {},
+            "secrets": {},
             "vars": dict(runner.variables),
         }
         self.base = {
@@ -178,6 +178,8 @@ class _Run:
     # -- a job -------------------------------------------------------------------------------------
 
     def job(self, job: Mapping[str, Any]) -> None:
+        if self.token == TOKEN:  # a fork's job has none
+            self.contexts["secrets"] = self.runner.secrets.get(job.get("environment", ""), {})
         env = self.filled(job.get("env"))
         for step in job["steps"]:
             if not self.is_due(step, self.contexts):
@@ -243,7 +245,7 @@ class _Run:
             ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", str(script)],
             cwd=where, env=told, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
         )  # fmt: skip
-        secrets = {self.token, *self.runner.secrets.values()}
+        secrets = {self.token, *(value for held in self.runner.secrets.values() for value in held.values())}
         assert not canaries.leaks(secrets, {"printed": done.stdout, **canaries.written(self.place, before)})
         mine = Step(step.get("name", ""), done.returncode, done.stdout.decode())
         mine.outputs = parsed(output.read_text()) if output.exists() else {}

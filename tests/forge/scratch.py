@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx2
-
 from lbstack.sandbox.server import running
+from tests import loopback
 from tests.forge.github_api import ME, READING, REPOSITORY, TOKEN, GitHub, github
 from tests.forge.runner import ROOT, Job, Runner, git
 
@@ -100,7 +99,7 @@ class Scratch:
 
     def graphql(self, document: str, **variables: Any) -> dict[str, Any]:
         """What somebody does by hand in the workspace."""
-        answer = httpx2.post(
+        answer = loopback.post(
             self.endpoint,
             headers={"Authorization": f"Bearer {self.key}"},
             json={"query": document, "variables": variables},
@@ -129,7 +128,8 @@ def scratch(folder: Path, *, kits: bool = True) -> Iterator[Scratch]:
     git(clone, "commit", "-qm", "Begin")
     with running(folder / "data") as (endpoint, key), github() as hub:
         runner = Runner(folder, clone, hub, machine={"LABELBOX_ENDPOINT": endpoint})
-        runner.secrets["LABELBOX_API_KEY"] = key
+        for name in ("labelbox", "labelbox-plan"):
+            runner.secrets[name] = {"LABELBOX_API_KEY": key}
         runner.variables["LBSTACK_STATE"] = str(folder / "state.json")
         yield Scratch(clone, hub, runner, endpoint, key)
 

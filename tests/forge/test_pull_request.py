@@ -185,7 +185,7 @@ def test_drift_that_cannot_be_judged_leaves_the_issue(team: Scratch) -> None:
     merged(team, proposed(team, STACK))
     team.graphql(EDIT, id=team.datasets()[0]["id"])
     team.looked()
-    team.runner.secrets["LABELBOX_API_KEY"] = "lb-wrong-key-of-nobody"
+    team.runner.secrets["labelbox-plan"]["LABELBOX_API_KEY"] = "lb-wrong-key-of-nobody"
     job = team.looked()
     assert job.failed and job.steps[-1].code == 6 and "the issue stays as it is" in job.printed
     ((_, told),) = team.issues().items()
