@@ -49,17 +49,19 @@ def no_read(state: State, snapshot: Snapshot) -> None:
     """Nobody wants more than the plan."""
 
 
-def load_graph(settings: Settings, *, require_values: bool = True) -> Graph:
+def load_graph(
+    settings: Settings, *, require_values: bool = True, texts: Mapping[str, str] | None = None
+) -> Graph:
     """Stations 1 and 2. Raises `ConfigError` with every problem of the stack; of a file that has not the name
-    of one, what it is not is said first."""
+    of one, what it is not is said first. `texts` are read instead of the files of these paths."""
     try:
-        return _graph(settings, require_values)
+        return _graph(settings, require_values, texts or {})
     except ConfigError as error:
         problems = _no_stack(settings, error.problems)
     raise ConfigError(problems)
 
 
-def _graph(settings: Settings, require_values: bool) -> Graph:
+def _graph(settings: Settings, require_values: bool, texts: Mapping[str, str]) -> Graph:
     from lbstack.graph import build
     from lbstack.stack.loader import load
     from lbstack.stack.problems import Problems
@@ -71,6 +73,7 @@ def _graph(settings: Settings, require_values: bool) -> Graph:
         var_files=settings.var_files,
         environ=settings.environ,
         require_values=require_values,
+        texts=texts,
         shared=settings.shared,
         problems=problems,
     )

@@ -161,6 +161,14 @@ class Secret:
         return hash((Secret, self.variable))
 
 
+def key_of(told: Any, names: Mapping[str, Address]) -> Any:
+    """A compared value as it is written: a resource by its key, whether it is there yet or not. `names` are
+    the addresses of known ids."""
+    if isinstance(told, Unknown) and told.ref is not None:
+        return told.ref.address.key
+    return names[told].key if isinstance(told, str) and told in names else told
+
+
 def refs_in(value: Any) -> list[Ref]:
     """Every reference inside a value, depth first, mapping keys included."""
     if isinstance(value, Ref):

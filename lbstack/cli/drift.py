@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lbstack.cli import annotating, options
+from lbstack.cli import accepting, annotating, options
+from lbstack.cli.accepting import Accepted, Seen
 from lbstack.cli.again import Again
 from lbstack.cli.faces import Faces, asked
 from lbstack.connect import open_wire
-from lbstack.errors import Exit
+from lbstack.errors import Exit, UsageError
 from lbstack.session import Settings, dumps, load_graph, make_plan, open_store, unless_begun
+from lbstack.values import Address
 
 if TYPE_CHECKING:
     from lbstack.graph import Graph
@@ -25,30 +30,92 @@ if TYPE_CHECKING:
 
 @click.command("drift")
 @options.stack_argument
+@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
 @options.variables
 @options.place
 @options.working
 @options.output
 @asked("markdown", "junit", "sarif")
 @annotating.option
+@click.option("--accept", is_flag=True, help="Edit the stack so that it says what is live.")
 @options.with_settings
-def command(settings: Settings, as_json: bool, no_color: bool, faces: Faces, annotations: str | None) -> int:
-    """Show what changed outside lbstack since the last apply. Exit 2 when something did."""
-    from lbstack.render.drift import drift_lines
-    from lbstack.render.drift_json import drift_document
-    from lbstack.render.findings import of_drift
-    from lbstack.render.terminal import write
+def command(
+    settings: Settings,
+    addresses: tuple[str, ...],
+    as_json: bool,
+    no_color: bool,
+    faces: Faces,
+    annotations: str | None,
+    accept: bool,
+) -> int:
+    """Show what changed outside lbstack since the last apply. Exit 2 when something did.
 
+    With --accept, the stack's files are edited in place so that they say what is live: all that drifted,
+    or the addresses that are named.
+    """
+    from lbstack.render.findings import of_drift
+
+    settings, wanted = _named(settings, addresses, accept)
     faces.require_places(settings)
     with annotating.annotating(annotations):
-        plan, report = asyncio.run(look(settings, load_graph(settings)))
+        files = accepting.read_files(settings) if accept else {}
+        look = asyncio.run(look_at(settings, load_graph(settings), files))
+        done = accepting.accepted(settings, look.seen, look.plan, look.report, wanted) if accept else None
+    report = done.report if done and done.report else look.report
+    told = accepting.difference(look.seen, done) if done else []
+    if done:
+        accepting.write(look.seen, done)
+    _print(look, report, done, told, as_json, no_color)
     _draw(faces, report, settings)
     annotating.annotate(of_drift(report), annotations)
-    if as_json:
-        click.echo(dumps(drift_document(report, plan.drift)))
-    else:
-        write(drift_lines(report), no_color)
     return Exit.CHANGES if report.wrong else Exit.OK
+
+
+def _named(
+    settings: Settings, addresses: tuple[str, ...], accept: bool
+) -> tuple[Settings, tuple[Address, ...]]:
+    """The stack, and the addresses that are to be taken over: what names no file may be one of these."""
+    words = list(addresses)
+    if accept and not settings.path.exists() and "." in str(settings.path):
+        words.insert(0, str(settings.path))
+        settings = replace(settings, path=Path())
+    if words and not accept:
+        raise UsageError(f"{words[0]} is one word too many", "give --accept to take it over into the stack")
+    try:
+        return settings, tuple(Address.parse(word) for word in words)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _print(
+    look: Look, report: DriftReport, done: Accepted | None, told: list[str], as_json: bool, no_color: bool
+) -> None:
+    """The result on stdout; what could not be taken over on stderr."""
+    from lbstack.render.drift import drift_lines
+    from lbstack.render.drift_json import drift_document
+    from lbstack.render.json import diagnostics
+    from lbstack.render.terminal import write
+    from lbstack.render.words import safe, sentence
+
+    problems = done.problems if done else []
+    if as_json:
+        document = drift_document(report, look.plan.drift)
+        if done:
+            document["accepted"] = {
+                "addresses": [str(address) for address in done.addresses],
+                "files": [*done.texts],
+                "refused": diagnostics(problems),
+            }
+        click.echo(dumps(document))
+        return
+    for problem in problems:
+        click.echo(sentence(str(problem)), err=True)
+    styles = {"+": "add", "-": "destroy", "@": "note"}
+    write([(safe(line), styles.get(line[:1], "plain")) for line in told], no_color)
+    if done:
+        files = ", ".join(safe(file) for file in done.texts) or "nothing"
+        write([("", "plain"), (f"Edited {files}; taken over: {len(done.addresses)}.", "bold")], no_color)
+    write(drift_lines(report), no_color)
 
 
 def _draw(faces: Faces, report: DriftReport, settings: Settings) -> None:
@@ -81,7 +148,16 @@ def ways_out(settings: Settings) -> WaysOut:
     return WaysOut(accept.command, Again(settings, verb="apply").command)
 
 
-async def look(settings: Settings, graph: Graph) -> tuple[Plan, DriftReport]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at the workspace tells."""
+
+    plan: Plan
+    report: DriftReport
+    seen: Seen
+
+
+async def look_at(settings: Settings, graph: Graph, files: Mapping[str, bytes]) -> Look:
     """Read the workspace, and compare it with the stack and with what was last applied."""
     from lbstack.kinds import KINDS
     from lbstack.plan.drift import report
@@ -96,4 +172,5 @@ async def look(settings: Settings, graph: Graph) -> tuple[Plan, DriftReport]:
                 settings, graph, state, wire, show, refuse=False, on_read=lambda *both: read.append(both)
             )
     ((known, snapshot),) = read
-    return plan, report(graph, known, snapshot, KINDS, made=plan, targets=settings.targets)
+    told = report(graph, known, snapshot, KINDS, made=plan, targets=settings.targets)
+    return Look(plan, told, Seen(files, graph, known, snapshot))

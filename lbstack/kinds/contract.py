@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from lbstack.errors import Problem
 from lbstack.kinds.fields import Role, Spec, metadata
-from lbstack.values import Address, Ref, Unknown
+from lbstack.values import Address, Ref, key_of
 
 Fields = dict[str, Any]
 
@@ -291,6 +291,14 @@ class Kind:
             return (steps[0], *found[:1])
         return steps
 
+    def written(self, fields: Fields, body: Any) -> Fields:
+        """Compared fields as somebody would write them in a `body` like this one; ids stand for keys."""
+        return {name: value for name, value in fields.items() if name in self.Spec.model_fields}
+
+    def part_key(self, part: Any) -> str | None:
+        """What tells a written part of a list from its siblings; None where nothing does."""
+        return part if isinstance(part, str) else None
+
     def awaiting(self, attributes: Fields) -> str | None:
         """What a person must still do before others can rely on it, as a phrase; None if nothing."""
         return None
@@ -336,13 +344,6 @@ class Kind:
     async def delete(self, work: Work, id: str, have: Fields) -> None:
         """Retire it, where it is `deletable`. `NotFound` means that somebody else did."""
         raise NotImplementedError
-
-
-def key_of(step: Any, names: Mapping[str, Address]) -> Any:
-    """A step of a compared path as it is written: a resource by its key, whether it is there yet or not."""
-    if isinstance(step, Unknown) and step.ref is not None:
-        return step.ref.address.key
-    return names[step].key if isinstance(step, str) and step in names else step
 
 
 class ReadProblems(Exception):

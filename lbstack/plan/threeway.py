@@ -46,7 +46,8 @@ WRONG = (Verdict.MISSING, Verdict.CONFLICT, Verdict.DRIFTED)
 class FieldDrift:
     """One place of a resource at which the three do not agree; ABSENT where there is none.
 
-    `path` is as in a `FieldChange`. `moved` marks a changed order, where the values are lists of keys.
+    `path` is as in a `FieldChange`. `moved` marks a changed order, where the values are lists of keys. A
+    part that live alone has `follows` these there, the nearest first.
     """
 
     path: Path
@@ -57,6 +58,7 @@ class FieldDrift:
     moved: bool = False
     note: str = ""
     source: Source | None = None
+    follows: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +129,25 @@ def _judged(sides: Sides, place: Path, left: set[Path], right: set[Path]) -> Fie
         if not (theirs and _is_part(sides, place)):
             return None
         live = also  # the part has another name in the stack, and another hand changed it
+    follows = _follows(sides, place) if stack is ABSENT and live is not ABSENT else None
     if not ours:
-        return FieldDrift(place, Verdict.DRIFTED, stack, applied, also if live is ABSENT else live)
+        told = also if live is ABSENT else live
+        return FieldDrift(place, Verdict.DRIFTED, stack, applied, told, follows=follows)
     if same(stack, live):
         return FieldDrift(place, Verdict.CONVERGED, stack, applied, live)
-    return FieldDrift(place, Verdict.CONFLICT if theirs else Verdict.PENDING, stack, applied, live)
+    verdict = Verdict.CONFLICT if theirs else Verdict.PENDING
+    return FieldDrift(place, verdict, stack, applied, live, follows=follows)
+
+
+NEAR = 50
+"""So many parts before a new one are told: one of them is there wherever it is to be taken over."""
+
+
+def _follows(sides: Sides, place: Path) -> tuple[Any, ...] | None:
+    if not _is_part(sides, place):
+        return None
+    keys = _keys(sides.at(sides.live, place[:-1]))
+    return tuple(keys[: keys.index(place[-1])][-NEAR:][::-1])
 
 
 def _is_part(sides: Sides, place: Path) -> bool:

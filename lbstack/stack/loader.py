@@ -41,8 +41,9 @@ def load(
     shared: bool = False,
     kinds: Mapping[str, Kind] = KINDS,
     problems: Problems | None = None,
+    texts: Mapping[str, str] | None = None,
 ) -> Stack:
-    """The stack in a file or folder.
+    """The stack in a file or folder; `texts` are read instead of the files of these paths.
 
     With `problems`, mistakes of single resources are gathered there for the next station to add to
     and raise, and a resource with a mistake is there in part, so that others may refer to it.
@@ -55,7 +56,7 @@ def load(
     found = Problems() if problems is None else problems
     with _collector_off():
         try:
-            stack = _load(path, given, kinds, found)
+            stack = _load(path, given, kinds, found, texts or {})
             if problems is None:
                 found.raise_any()
             return stack
@@ -64,9 +65,11 @@ def load(
             raise  # a refusal always leaves a problem
 
 
-def _load(path: Path, given: Given, kinds: Mapping[str, Kind], problems: Problems) -> Stack:
+def _load(
+    path: Path, given: Given, kinds: Mapping[str, Kind], problems: Problems, texts: Mapping[str, str]
+) -> Stack:
     budget = Budget()
-    documents = _read(stack_files(path), problems, budget)
+    documents = _read(stack_files(path), problems, budget, texts)
     sections = Sections(kinds, problems)
     for file, document in documents:
         sections.take(file, document)
@@ -88,12 +91,14 @@ def _load(path: Path, given: Given, kinds: Mapping[str, Kind], problems: Problem
     return stack if problems else digest(stack)
 
 
-def _read(paths: list[Path], problems: Problems, budget: Budget) -> list[tuple[str, Map]]:
+def _read(
+    paths: list[Path], problems: Problems, budget: Budget, texts: Mapping[str, str]
+) -> list[tuple[str, Map]]:
     """The documents of all files. Raises `Refused` when one could not be read."""
     found: list[tuple[str, Map]] = []
     total, whole = 0, True
     for path in paths:
-        text = read_text(path, problems)
+        text = texts.get(str(path)) or read_text(path, problems)
         if text is None:
             whole = False
             continue

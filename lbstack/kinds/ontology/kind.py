@@ -21,7 +21,7 @@ from lbstack.kinds.ontology.edit import adds_something, archived, edits
 from lbstack.kinds.ontology.spec import OntologySpec, ends, raw, renames
 from lbstack.kinds.ontology.tree import Tree, ordered, pair, told, wished
 from lbstack.kinds.ontology.words import Raw
-from lbstack.kinds.ontology.written import place
+from lbstack.kinds.ontology.written import place, written, written_key
 from lbstack.kinds.reading import PAGE, WORTH_LISTING, by_id_ask, listed_then_by_id, onward, settle
 from lbstack.values import Address
 
@@ -73,6 +73,12 @@ class Ontology(Kind):
 
     def place(self, path: Sequence[Any], body: Any, names: Mapping[str, Address]) -> tuple[str | int, ...]:
         return place(path, body)
+
+    def written(self, fields: Fields, body: Any) -> Fields:
+        return written(fields, body)
+
+    def part_key(self, part: Any) -> str | None:
+        return written_key(part) or None
 
     def read(self, tracked: Sequence[Tracked]) -> Reading:
         ids = [item.id for item in tracked if item.id]
