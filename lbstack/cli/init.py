@@ -1,4 +1,4 @@
-"""``lbstack init``: a first stack, and what editors and Git need beside it."""
+"""``lbstack init``: a first stack, what editors and Git need beside it, and the files of a CI service."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from lbstack.cli.ci_files import NEXT, SERVICES, files_for
 from lbstack.errors import Exit, UsageError, typed
 from lbstack.render.words import safe
 from lbstack.session import dumps
@@ -15,13 +16,20 @@ from lbstack.stack.sections import NAME
 from lbstack.stack.starter import IGNORED, SCHEMA, first_stack
 
 FILE = "stack.yaml"
+PLAIN = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.][A-Za-z0-9_./-]*")
+"""Paths that mean the same in YAML, in a pattern of GitHub's, and in a shell."""
 
 
 @click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path), default=".")
 @click.option("--name", metavar="NAME", help="The stack's name; else the folder's.")
-def command(folder: Path, name: str | None) -> int:
-    """Write a first stack, its schema for editors, and .gitignore. What exists is left as it is."""
+@click.option(
+    "--ci",
+    type=click.Choice(SERVICES),
+    help="Also write the files with which this service plans, applies and looks for drift.",
+)
+def command(folder: Path, name: str | None, ci: str | None) -> int:
+    """Write a first stack, .gitignore, and what a CI service needs. What exists is left as it is."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is no folder", "name the folder that the stack is to lie in")
     name = name or _name_of(folder)
@@ -29,13 +37,20 @@ def command(folder: Path, name: str | None) -> int:
         raise UsageError(
             f"{safe(name)} is no name for a stack", "up to 63 letters, digits, dots, dashes and underscores"
         )
+    if ci and not PLAIN.fullmatch(folder.as_posix()):
+        raise UsageError(
+            f"{safe(str(folder))} is no plain path below this folder, and CI files name it",
+            "run init at the root of the repository",
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    wrote = [path for path, text in _files(folder, name) if _write(path, text)]
+    wrote = [path for path, text in _files(folder, name, ci) if _write(path, text)]
     _ignore(folder / ".gitignore")
     stack = folder / FILE
     if stack in wrote:
         words = [] if folder == Path() else [str(stack)]
         click.echo(f"\nNext: {safe(typed('apply', *words, '--sandbox'))}")
+    if ci:
+        click.echo(f"\n{NEXT[ci]}")
     return Exit.OK
 
 
@@ -44,11 +59,13 @@ def _name_of(folder: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-._")[:63] or "labeling"
 
 
-def _files(folder: Path, name: str) -> Iterator[tuple[Path, str]]:
+def _files(folder: Path, name: str, ci: str | None) -> Iterator[tuple[Path, str]]:
     from lbstack.stack.schema import json_schema
 
     yield folder / FILE, first_stack(name)
     yield folder / SCHEMA, dumps(json_schema()) + "\n"
+    for place, text in files_for(ci, (folder / FILE).as_posix()) if ci else ():
+        yield Path(place), text  # CI services look for them where the repository begins
 
 
 def _write(path: Path, text: str) -> bool:

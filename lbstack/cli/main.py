@@ -20,7 +20,7 @@ from lbstack.redaction import know_environment
 from lbstack.version import __version__
 
 COMMANDS = {
-    "init": "Write a first stack",
+    "init": "Write a first stack, and what CI needs",
     "validate": "Check a stack offline",
     "plan": "Show what apply would do",
     "apply": "Make the workspace match the stack",

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.cli.conftest import Cli
 
@@ -51,8 +55,51 @@ def test_a_folder_gives_the_name(empty: Cli) -> None:
     assert empty("validate", "deep/My Teeth (2)/stack.yaml").returncode == 0
 
 
-@pytest.mark.parametrize("words", [["--name", "no good"], ["--name", "../x"], ["file"]])
+@pytest.mark.parametrize("words", [["--name", "no good"], ["--name", "../x"], ["file"], ["--ci", "jenkins"]])
 def test_what_cannot_be_is_wrong_usage(empty: Cli, words: list[str]) -> None:
     empty.write("", "file")
     assert empty("init", *words).returncode == 64
     assert not Path(empty.folder / "stack.yaml").exists()
+
+
+PLACES = {
+    "github": [f".github/workflows/lbstack-{name}.yml" for name in ("apply", "drift", "plan")],
+    "gitlab": [".gitlab-ci.yml", "templates/lbstack.yml"],
+    "atlantis": ["atlantis.yaml", "repos.yaml"],
+}
+
+
+@pytest.mark.parametrize("service", PLACES)
+def test_the_files_of_a_ci_service_are_about_the_stack(empty: Cli, service: str) -> None:
+    made = empty("init", "stacks/teeth", "--ci", service)
+    assert made.returncode == 0, made.stderr
+    for place in PLACES[service]:
+        assert f"+ {place}\n" in made.stdout
+        text = (empty.folder / place).read_text()
+        assert "labeling.yaml" not in text and list(yaml.safe_load_all(text))
+    every = "".join((empty.folder / place).read_text() for place in PLACES[service])
+    assert "stacks/teeth/stack.yaml" in every and (empty.folder / "stacks/teeth/stack.yaml").exists()
+    assert "Next:" in made.stdout and made.stdout.rstrip().endswith(".")
+    again = empty("init", "stacks/teeth", "--ci", service)
+    assert again.returncode == 0 and "+" not in again.stdout
+
+
+@pytest.mark.parametrize("folder", ["a b", "../x", "/nowhere/x", "a#b", 'a"b'])
+def test_ci_files_name_plain_paths_only(empty: Cli, folder: str) -> None:
+    refused = empty("init", folder, "--ci", "github")
+    assert refused.returncode == 64 and "run init at the root of the repository" in refused.stderr
+
+
+@pytest.mark.slow
+def test_an_installed_lbstack_has_the_files_of_ci_services(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(root)]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("lbstack/ci_examples/")}
+    beside = {f"lbstack/ci_examples/{path.relative_to(root / 'examples' / 'ci')}" for path in _files(root)}
+    assert names == beside and "lbstack/stack/starter.yaml" in zipfile.ZipFile(wheel).namelist()
+
+
+def _files(root: Path) -> list[Path]:
+    return [path for path in (root / "examples" / "ci").rglob("*") if path.is_file()]
