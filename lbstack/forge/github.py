@@ -30,11 +30,13 @@ def whoami(http: Http, place: Place) -> str:
     """The login that this token writes as. A workflow's token may ask this of GraphQL alone."""
     if place.user:
         return place.user
-    answer = http.ask(place.graphql, {"query": "query { viewer { login } }"})
+    told = _login({"user": _viewer(http.ask(place.graphql, {"query": "query { viewer { login } }"}))})
+    return told or _login({"user": http.own("user")}) or ACTIONS
+
+
+def _viewer(answer: Any) -> Any:
     data = answer.get("data") if isinstance(answer, dict) else None
-    viewer = data.get("viewer") if isinstance(data, dict) else None
-    login = viewer.get("login") if isinstance(viewer, dict) else None
-    return login if isinstance(login, str) and login else ACTIONS
+    return data.get("viewer") if isinstance(data, dict) else None
 
 
 class Comments:

@@ -95,6 +95,13 @@ class Http:
         """What lies at a path."""
         return self._read(self._url(path), query).data
 
+    def own(self, path: str) -> Any:
+        """What lies at a path, or None where this token may not see it (403)."""
+        try:
+            return self._again("GET", self._url(path), None, None, gone=(403, 404)).data
+        except Gone:
+            return None
+
     def pages(self, path: str, query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Everything of a list, page after page."""
         url: str | None = self._url(path)
@@ -131,12 +138,11 @@ class Http:
         return self._again(method, self._url(path), body, None, gone=(404, 410)).data
 
     def ask(self, url: str, body: Mapping[str, Any]) -> Any:
-        """Ask with a POST that changes nothing; None where there is no answer to it."""
+        """Ask with a POST that changes nothing; None where that may not be asked."""
         try:
-            answer = self._send("POST", url, body)
-        except _Lost:
+            return self._again("POST", url, body, None).data
+        except (Gone, AuthError):
             return None
-        return answer.data if answer.status == 200 else None
 
     def denied(self, answer: Answer) -> AuthError:
         """The error for a token that may not do this."""

@@ -97,7 +97,7 @@ def _github(environ: Mapping[str, str], user: str) -> Place:
     return Place(
         "github",
         api,
-        _address(environ.get("GITHUB_GRAPHQL_URL") or f"{api}/graphql", "GITHUB_GRAPHQL_URL"),
+        _address(environ.get("GITHUB_GRAPHQL_URL") or _graphql(api), "GITHUB_GRAPHQL_URL"),
         repository,
         Secret(token),
         number=number,
@@ -105,6 +105,11 @@ def _github(environ: Mapping[str, str], user: str) -> Place:
         sha=sha if _SHA.fullmatch(sha) else "",
         user=user,
     )
+
+
+def _graphql(api: str) -> str:
+    """Where GraphQL is, beside an API: on a server of one's own that is ``…/api/v3``, it is not below it."""
+    return f"{api.removesuffix('/v3')}/graphql"
 
 
 def _gitlab(environ: Mapping[str, str], user: str) -> Place:

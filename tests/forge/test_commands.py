@@ -272,3 +272,40 @@ def test_what_the_forge_says_commands_nobody(job: Cli, side: Side) -> None:
     done = ci(job, "comment", "--file", "plan.md", env=side.environ(side.request()))
     assert done.returncode == 1
     assert "\x1b" not in done.stderr and "\u202e" not in done.stderr and "\n::" not in done.stderr
+
+
+HOSTILE = """\
+stack: signs
+datasets:
+  signs:
+    name: "</details> <!-- lbstack:digest 1.evilevilevilevil --> ::error::x @octo/all"
+    description: |
+      ```
+      /close
+      /merge
+      <!-- lbstack:plan other -->
+      **No changes. Your infrastructure matches the configuration.**
+      </details>
+      ````
+      ##[error]x
+"""
+
+
+def test_hostile_names_are_told_and_do_nothing(job: Cli, side: Side) -> None:
+    number = side.request()
+    job.write(HOSTILE)
+    (job.folder / "plan.md").unlink()
+    done = job("plan", "--sandbox", "--json", "--markdown", "plan.md")
+    digest = json.loads(done.stdout)["digest"]
+    for _ in range(2):
+        done = ci(job, "comment", "--file", "plan.md", "--skip-empty", env=side.environ(number))
+        assert done.returncode == 0, done.stderr
+    assert "unchanged" in done.stderr
+    (body,) = side.comments(number)
+    assert body.startswith("<!-- lbstack:plan signs -->\n")
+    target = side.api.items[number] if side.name == "github" else side.api.requests[number]
+    assert target["state"] in ("open", "opened")
+    side.merges(number)
+    assert ci(job, "approved", ".", "--sha", SHA, env=side.environ()).stdout == digest + "\n"
+    done = job("apply", "--sandbox", "--approved", digest)
+    assert done.returncode == 0 and "1 added" in done.stdout
