@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from lbstack.sandbox.server import running
 from tests import loopback
 from tests.forge.github_api import ME, READING, REPOSITORY, TOKEN, GitHub, github
 from tests.forge.runner import ROOT, Job, Runner, git
+from tests.nursery import bare
 
 STACK = """\
 stack: labeling
@@ -89,7 +92,23 @@ class Scratch:
         return self.runner.run(self.workflow("drift"), "schedule", sha=sha, ref="refs/heads/main")["drift"]
 
     def workflow(self, name: str) -> Path:
-        return self.clone / ".github" / "workflows" / f"{name}.yml"
+        """A workflow of the example kits, or one that ``init`` wrote."""
+        folder = self.clone / ".github" / "workflows"
+        return next(
+            path for path in (folder / f"{name}.yml", folder / f"lbstack-{name}.yml") if path.exists()
+        )
+
+    def by_hand(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A command of lbstack that somebody runs in the clone."""
+        env = {
+            **bare(),
+            **self.runner.machine,
+            "PYTHONPATH": str(ROOT),
+            "LABELBOX_API_KEY": self.key,
+            "LBSTACK_STATE": self.runner.variables.get("LBSTACK_STATE", ""),
+        }
+        command = [sys.executable, "-m", "lbstack", *words]
+        return subprocess.run(command, cwd=self.clone, env=env, capture_output=True, text=True, timeout=60)
 
     def comments(self, number: int) -> list[str]:
         return self.hub.bodies(number, by=ME)

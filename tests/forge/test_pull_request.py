@@ -10,6 +10,7 @@ import pytest
 
 from tests.forge.scratch import STACK, Scratch, scratch
 
+ROADS = STACK + "  # seen in spring\n  roads: {name: Roads, description: Spring}\n"
 EDIT = """mutation ($id: ID!) {
   updateDataset(where: {id: $id}, data: {description: "By hand"}) { id }
 }"""
@@ -46,7 +47,7 @@ def test_its_life(team: Scratch) -> None:
     (first,) = team.comments(number)
     assert "Plan: 1 to add, 0 to change, 0 to destroy." in first
     # Pushed to.
-    team.commits(STACK + "  roads: {name: Roads, description: Spring}\n")
+    team.commits(ROADS)
     planned(team, number)
     (second,) = team.comments(number)
     assert "Plan: 2 to add, 0 to change, 0 to destroy." in second
@@ -79,9 +80,7 @@ def test_a_pull_request_that_changes_nothing_says_so(team: Scratch) -> None:
 
 def test_what_was_not_approved_is_not_done(team: Scratch) -> None:
     number = proposed(team, STACK)
-    team.commits(
-        STACK + "  roads: {name: Roads, description: Spring}\n"
-    )  # pushed, and merged before it was planned
+    team.commits(ROADS)  # pushed, and merged before it was planned
     team.merges(number)
     job = team.applied()
     assert job.failed and job.steps[-1].code == 7
@@ -100,7 +99,7 @@ def test_what_was_pushed_past_review_is_not_done(team: Scratch) -> None:
 def test_a_forged_comment_approves_nothing(team: Scratch) -> None:
     number = proposed(team, STACK)
     (own,) = team.comments(number)
-    other = proposed(team, STACK + "  roads: {name: Roads, description: Spring}\n", "other")
+    other = proposed(team, ROADS, "other")
     (wide,) = team.comments(other)
     team.hub.comments.clear()
     team.hub.says(number, wide)  # by somebody who copied the wider one
