@@ -39,10 +39,9 @@ def block() -> str:
 
 @pytest.fixture
 def team(tmp_path: Path) -> Iterator[Scratch]:
-    """A repository with a remote, a clone of lbstack beside it, and nothing of lbstack in it yet."""
+    """A repository with a remote, and nothing of lbstack in it yet."""
     with scratch(tmp_path, kits=False) as made, buckets.s3_server() as s3, buckets.bucket(s3) as bucket:
         assert loopback.request("PUT", f"{s3}/our-states").status_code == 200
-        (tmp_path / "lbstack").symlink_to(ROOT)
         origin = tmp_path / "origin.git"
         origin.mkdir()
         git(origin, "init", "-q", "--bare")
@@ -62,6 +61,9 @@ def followed(team: Scratch) -> list[tuple[list[str], str]]:
     gh.parent.mkdir()
     gh.write_text(GH.format(python=sys.executable, notes=str(notes)))
     gh.chmod(0o755)
+    lbstack = folder / "bin" / "lbstack"
+    lbstack.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m lbstack "$@"\n')
+    lbstack.chmod(0o755)
     env = {
         **bare(),
         "PATH": f"{gh.parent}:{os.environ['PATH']}",
@@ -115,7 +117,7 @@ def test_five_minutes(team: Scratch) -> None:
     git(team.clone, "push", "-q", "origin", "main")
     job = team.applied()
     assert not job.failed, job.printed
-    assert [item["name"] for item in team.datasets()] == ["Street signs"]
+    assert [item["name"] for item in team.datasets()] == ["labeling-images-dev"]
     # Nothing is drifted; then something is.
     assert not team.looked().failed and team.issues() == {}
     team.graphql(
