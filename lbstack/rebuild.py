@@ -56,6 +56,14 @@ async def sightings(
     return {name: list(found.values()) for name, found in seen.items()}, organization
 
 
+async def census(kinds: Mapping[str, Kind], wire: Reader, organization: str) -> dict[str, list[Sighting]]:
+    """All that lives of all kinds, whoever made it."""
+    found, _ = await gather(
+        {name: kind.census() for name, kind in kinds.items()}, wire, organization=organization
+    )
+    return {name: list({each.id: each for each in some}.values()) for name, some in found.items()}
+
+
 def claimed(stack: str, seen: Mapping[str, Sequence[Sighting]]) -> list[Sighting]:
     """Objects whose ownership tag names this stack."""
     owned = (sighting for found in seen.values() for sighting in found)

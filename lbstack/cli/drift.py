@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 @options.place
 @options.working
 @options.output
-@asked("markdown", "junit", "sarif")
+@asked("markdown", "html", "junit", "sarif")
 @annotating.option
+@click.option(
+    "--unmanaged", is_flag=True, help="List what is in the workspace and in no state of this stack."
+)
 @click.option("--accept", is_flag=True, help="Edit the stack so that it says what is live.")
 @options.with_settings
 def command(
@@ -46,6 +49,7 @@ def command(
     no_color: bool,
     faces: Faces,
     annotations: str | None,
+    unmanaged: bool,
     accept: bool,
 ) -> int:
     """Show what changed outside lbstack since the last apply. Exit 2 when something did.
@@ -59,9 +63,9 @@ def command(
     faces.require_places(settings)
     with annotating.annotating(annotations):
         files = accepting.read_files(settings) if accept else {}
-        look = asyncio.run(look_at(settings, load_graph(settings), files))
+        look = asyncio.run(look_at(settings, load_graph(settings), files, unmanaged))
         done = accepting.accepted(settings, look.seen, look.plan, look.report, wanted) if accept else None
-    report = done.report if done and done.report else look.report
+    report = replace(done.report if done and done.report else look.report, unmanaged=look.report.unmanaged)
     told = accepting.difference(look.seen, done) if done else []
     if done:
         accepting.write(look.seen, done)
@@ -126,6 +130,11 @@ def _draw(faces: Faces, report: DriftReport, settings: Settings) -> None:
 
         return drift_markdown(report, ways_out(settings), faces.max_bytes)
 
+    def html() -> str:
+        from lbstack.render.drift_html import drift_html
+
+        return drift_html(report, ways_out(settings))
+
     def junit() -> str:
         from lbstack.render.junit import drift_junit
 
@@ -137,7 +146,7 @@ def _draw(faces: Faces, report: DriftReport, settings: Settings) -> None:
 
         return sarif(of_drift(report))
 
-    faces.write({"markdown": markdown, "junit": junit, "sarif": as_sarif})
+    faces.write({"markdown": markdown, "html": html, "junit": junit, "sarif": as_sarif})
 
 
 def ways_out(settings: Settings) -> WaysOut:
@@ -157,11 +166,17 @@ class Look:
     seen: Seen
 
 
-async def look_at(settings: Settings, graph: Graph, files: Mapping[str, bytes]) -> Look:
-    """Read the workspace, and compare it with the stack and with what was last applied."""
+async def look_at(
+    settings: Settings, graph: Graph, files: Mapping[str, bytes], everything: bool = False
+) -> Look:
+    """Read the workspace, and compare it with the stack and with what was last applied; where that is asked
+    for, `everything` else that is there is told, too."""
+    from lbstack import rebuild
     from lbstack.kinds import KINDS
     from lbstack.plan.drift import report
+    from lbstack.plan.unmanaged import unmanaged
     from lbstack.render.progress import refresh_bar
+    from lbstack.stack import ignore
 
     store = open_store(settings, graph.stack.name)
     state = store.load()
@@ -171,6 +186,9 @@ async def look_at(settings: Settings, graph: Graph, files: Mapping[str, bytes]) 
             plan, _ = await make_plan(
                 settings, graph, state, wire, show, refuse=False, on_read=lambda *both: read.append(both)
             )
+            seen = await rebuild.census(KINDS, wire, read[0][1].organization) if everything else None
     ((known, snapshot),) = read
     told = report(graph, known, snapshot, KINDS, made=plan, targets=settings.targets)
+    if seen is not None:
+        told = replace(told, unmanaged=unmanaged(seen, [known], KINDS, ignore.read(settings.path).has))
     return Look(plan, told, Seen(files, graph, known, snapshot))

@@ -10,12 +10,13 @@ from lbstack.session import dumps
 
 @click.command("schema")
 @click.option("--plan", "of_plan", is_flag=True, help="That of the document that plan --json prints.")
-def command(of_plan: bool) -> int:
+@click.option("--drift", "of_drift", is_flag=True, help="That of the document that drift --json prints.")
+def command(of_plan: bool, of_drift: bool) -> int:
     """Print the JSON Schema of stack files."""
-    if of_plan:
-        from lbstack.render.json import plan_schema
+    if of_plan or of_drift:
+        from lbstack.render.json import schema
 
-        click.echo(dumps(plan_schema()))
+        click.echo(dumps(schema("plan" if of_plan else "drift")))
         return Exit.OK
     from lbstack.stack.schema import json_schema
 

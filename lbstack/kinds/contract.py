@@ -325,6 +325,10 @@ class Kind:
         return []
         yield
 
+    def census(self) -> Search:
+        """How to find all that lives of the kind, whoever made it."""
+        return self.search(None, True)
+
     async def count(self, work: Work, id: str) -> int:
         """How many of what it `holds` an object has now."""
         return 0

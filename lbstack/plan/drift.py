@@ -18,6 +18,7 @@ from lbstack.plan.changes import ABSENT, Change, Plan
 from lbstack.plan.planner import plan
 from lbstack.plan.remembered import ENDED, GONE, UNFINISHED, comparable, drift, shaped
 from lbstack.plan.threeway import WRONG, FieldDrift, Sides, Verdict, compared, fresh
+from lbstack.plan.unmanaged import Unmanaged
 from lbstack.stack.model import Resource
 from lbstack.state.model import Entry, State
 from lbstack.values import Address, Source
@@ -50,7 +51,8 @@ class ResourceDrift:
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:
-    """All that was compared: `agreed` have nothing to tell, `resources` do."""
+    """All that was compared: `agreed` have nothing to tell, `resources` do. `unmanaged` is what else is
+    in the workspace, where that was asked for."""
 
     stack: str
     organization: str
@@ -58,6 +60,7 @@ class DriftReport:
     resources: tuple[ResourceDrift, ...] = ()
     agreed: tuple[Address, ...] = ()
     names: Mapping[str, Address] = field(default_factory=dict)
+    unmanaged: Unmanaged | None = None
 
     @property
     def wrong(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from lbstack.plan.changes import ABSENT
 from lbstack.plan.drift import DriftReport, ResourceDrift
 from lbstack.plan.threeway import FieldDrift, Verdict
+from lbstack.plan.unmanaged import Stray, Unmanaged
 from lbstack.render.text import Line
 from lbstack.render.words import key, path, quoted, safe, value
 from lbstack.values import Address
@@ -49,7 +50,44 @@ def drift_lines(report: DriftReport) -> Iterator[Line]:
         for each in some:
             yield from _resource_lines(each, report.names, width)
         yield ("", "plain")
+    if report.unmanaged is not None:
+        yield from unmanaged_lines(report.unmanaged)
     yield (summary(report), "bold")
+
+
+def unmanaged_lines(found: Unmanaged) -> Iterator[Line]:
+    """What nobody manages by kind, then what other stacks do, then how much is managed."""
+    for heading, some in (
+        ("Unmanaged: in the workspace, and in no state of this stack:", found.objects),
+        ("Of other stacks, as their ownership tags say:", found.others),
+    ):
+        if not some:
+            continue
+        yield (heading, "plain")
+        yield ("", "plain")
+        widths = [max(len(part) for part in column) for column in zip(*map(_stray, some), strict=True)]
+        for each in some:
+            told = "  ".join(
+                f"{part:<{width}}" for part, width in zip(_stray(each), widths, strict=True)
+            ).rstrip()
+            yield (f"  ? {told}" if not each.owner else f"  . {told}", "note")
+        yield ("", "plain")
+    yield (coverage(found), "plain")
+
+
+def _stray(each: Stray) -> tuple[str, str, str]:
+    made = clock(each.created) if each.created is not None else ""
+    told = [f"made {made}"] if made else []
+    told += [f"of {safe(each.owner)}"] if each.owner else []
+    return (f"{each.kind} {quoted(each.name)}", safe(each.id), f"# {', '.join(told)}" if told else "")
+
+
+def coverage(found: Unmanaged) -> str:
+    """How much of the workspace is managed, in all and by kind."""
+    share = f" ({100 * found.managed // found.total} %)" if found.total else ""
+    kinds = ", ".join(f"{kind} {managed}/{total}" for kind, (managed, total) in found.kinds.items() if total)
+    left = f"; {found.ignored} ignored" if found.ignored else ""
+    return f"Coverage: {found.managed} of {found.total} managed{share}{f': {kinds}' if kinds else ''}{left}."
 
 
 def summary(report: DriftReport) -> str:

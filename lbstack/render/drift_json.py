@@ -9,6 +9,7 @@ from typing import Any
 from lbstack.plan.changes import ABSENT, Change
 from lbstack.plan.drift import DriftReport, ResourceDrift
 from lbstack.plan.threeway import FieldDrift, Verdict
+from lbstack.plan.unmanaged import Stray, Unmanaged
 from lbstack.render.json import FORMAT, change_document, plain, sensitives, unknowns
 from lbstack.values import Address, Source, Unknown
 from lbstack.version import __version__
@@ -19,7 +20,7 @@ SIDES = ("stack", "applied", "live")
 def drift_document(report: DriftReport, drift: Iterable[Change] = ()) -> dict[str, Any]:
     """The report; `drift` are the same changes as a plan tells them, in Terraform's shape."""
     counts = report.counts()
-    return {
+    document: dict[str, Any] = {
         "format_version": FORMAT,
         "lbstack_version": __version__,
         "stack": report.stack,
@@ -30,6 +31,27 @@ def drift_document(report: DriftReport, drift: Iterable[Change] = ()) -> dict[st
         "resources": [_resource(each, report.names) for each in report.resources],
         "resource_drift": [change_document(change) for change in drift],
     }
+    if report.unmanaged is not None:
+        document["unmanaged"] = _unmanaged(report.unmanaged)
+    return document
+
+
+def _unmanaged(found: Unmanaged) -> dict[str, Any]:
+    return {
+        "managed": found.managed,
+        "total": found.total,
+        "ignored": found.ignored,
+        "kinds": {kind: {"managed": some, "total": all_} for kind, (some, all_) in found.kinds.items()},
+        "objects": [_stray(each) for each in found.objects],
+        "others": [_stray(each) for each in found.others],
+    }
+
+
+def _stray(each: Stray) -> dict[str, Any]:
+    told: dict[str, Any] = {"type": each.kind, "id": each.id, "name": each.name}
+    if (time := iso(each.created)) is not None:
+        told["created_at"] = time
+    return told | ({"owner": each.owner} if each.owner else {})
 
 
 def _resource(each: ResourceDrift, names: Mapping[str, Address]) -> dict[str, Any]:

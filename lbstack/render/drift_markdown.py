@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lbstack.plan.drift import DriftReport, ResourceDrift
 from lbstack.plan.threeway import Verdict
-from lbstack.render.drift import STATES, summary, when
+from lbstack.render.drift import STATES, coverage, summary, unmanaged_lines, when
 from lbstack.render.findings import field_lines
 from lbstack.render.marked import Budget, alert, fence, folded, hidden, span, tag
 from lbstack.render.words import safe, sentence
@@ -49,6 +49,11 @@ def drift_markdown(report: DriftReport, ways: WaysOut, max_bytes: int = 60_000) 
         counted = {verdict: sum(each.verdict is verdict for each in left) for verdict in Verdict}
         told = ", ".join(f"{number} {verdict}" for verdict, number in counted.items() if number)
         page.take(f"… and {len(left)} more resources that have no room here ({told}).")
+    if report.unmanaged is not None:
+        lines = [line for line, _ in unmanaged_lines(report.unmanaged)]
+        head = tag(coverage(report.unmanaged))
+        if not page.take(folded(head, fence(lines)), len(end.encode()) + 2):
+            page.take(head, len(end.encode()) + 2)
     if end:
         page.take(end)
     return page.text()

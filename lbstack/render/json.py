@@ -15,7 +15,7 @@ from lbstack.values import Address, Digest, Secret, Unknown
 from lbstack.version import __version__
 
 FORMAT = "1.0"
-SCHEMA = Path(__file__).parent / "schemas" / "plan.schema.json"
+SCHEMAS = Path(__file__).parent / "schemas"
 ACTIONS = {
     Action.CREATE: ["create"],
     Action.UPDATE: ["update"],
@@ -29,7 +29,12 @@ ACTIONS = {
 
 def plan_schema() -> dict[str, Any]:
     """The JSON Schema of a plan's document."""
-    document: dict[str, Any] = json.loads(SCHEMA.read_text("utf-8"))
+    return schema("plan")
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The JSON Schema of a document of this name."""
+    document: dict[str, Any] = json.loads((SCHEMAS / f"{name}.schema.json").read_text("utf-8"))
     return document
 
 

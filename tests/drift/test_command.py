@@ -11,7 +11,9 @@ from tests.cli.conftest import STACK, Cli, cli, graphql, served
 
 __all__ = ["cli", "served"]
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "drift.schema.json").read_text())
+SCHEMA = json.loads(
+    (Path(__file__).parents[2] / "lbstack" / "render" / "schemas" / "drift.schema.json").read_text()
+)
 
 
 def rename(served: Cli, name: str) -> None:

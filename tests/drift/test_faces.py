@@ -16,6 +16,7 @@ from lbstack.errors import Problem
 from lbstack.plan.drift import DriftReport, ResourceDrift
 from lbstack.plan.threeway import FieldDrift, Verdict
 from lbstack.render.annotations import MOST, github
+from lbstack.render.drift_html import drift_html
 from lbstack.render.drift_json import drift_document
 from lbstack.render.drift_markdown import WaysOut, drift_markdown
 from lbstack.render.findings import Finding, of_drift, of_problems
@@ -24,7 +25,9 @@ from lbstack.render.sarif import sarif
 from lbstack.values import Address, Source, Unknown
 from tests.test_render_words import FORBIDDEN, HOSTILE, drift_with
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "drift.schema.json").read_text())
+SCHEMA = json.loads(
+    (Path(__file__).parents[2] / "lbstack" / "render" / "schemas" / "drift.schema.json").read_text()
+)
 WAYS = WaysOut("lbstack drift --accept", "lbstack apply")
 ODD = {
     **HOSTILE,
@@ -215,6 +218,20 @@ def test_markdown_keeps_to_its_bytes_and_counts_the_rest(size: int) -> None:
     assert "lbstack drift --accept" in text and "lbstack apply" in text
 
 
+# -- HTML ----------------------------------------------------------------------------------------------
+
+
+def test_html_shows_the_three_sides_and_the_ways_out() -> None:
+    text = drift_html(a_report(), WaysOut("lbstack drift a --accept", "lbstack apply a"))
+    assert "<h1>signs</h1>" in text
+    assert [heading for heading in ("last applied", "live", "in the stack") if f">{heading}</th>" in text] == [
+        "last applied", "live", "in the stack",
+    ]  # fmt: skip
+    assert "<code>lbstack drift a --accept</code>" in text and "<code>lbstack apply a</code>" in text
+    assert text.count('<details class="change') == 5
+    assert "default-src &#39;none&#39;" in text and "http" not in re.sub("http-equiv", "", text)
+
+
 # -- all of them ---------------------------------------------------------------------------------------
 
 
@@ -230,6 +247,9 @@ def test_no_face_is_broken_by_a_hostile_name(text: str) -> None:
         import unicodedata
 
         assert not [char for char in line if unicodedata.category(char) in FORBIDDEN]
+    html = drift_html(report, WAYS)
+    assert html.count("<details") == html.count("</details>") == len(report.resources)
+    assert html.count("<script") == 1 and "<img" not in html
     page = drift_markdown(report, WAYS)
     assert page.splitlines()[0].endswith("-->") and "-->" not in page.splitlines()[0][:-3]
     html = MarkdownIt("commonmark", {"html": True}).render(page)

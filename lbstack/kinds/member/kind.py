@@ -29,7 +29,7 @@ from lbstack.kinds.member.inviting import (
     search_everybody,
 )
 from lbstack.kinds.member.keeping import kept, lockouts
-from lbstack.kinds.member.reading import all_invites, read
+from lbstack.kinds.member.reading import all_invites, all_people, read
 from lbstack.kinds.member.words import INVITATION, INVITE, INVITED, JOINED, NONE, excludes, spelled
 from lbstack.values import Address, Ref
 
@@ -113,6 +113,10 @@ class Member(Kind):
             )
             for invite in invites
         ]
+
+    def census(self) -> Search:
+        invited = yield from self.search(None, True)
+        return [*invited, *(yield from all_people())]
 
     def awaiting(self, attributes: Fields) -> str | None:
         return "the invitee's acceptance." if attributes.get("status") == INVITED else None

@@ -10,7 +10,19 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from lbstack.errors import Problem
-from lbstack.kinds.contract import Ask, Fields, Findings, Live, Reading, ReadProblems, Reply, Tracked
+from lbstack.kinds.contract import (
+    Ask,
+    Fields,
+    Findings,
+    Live,
+    Reading,
+    ReadProblems,
+    Reply,
+    Search,
+    Sighting,
+    Tracked,
+)
+from lbstack.kinds.marks import seconds
 from lbstack.kinds.member.words import (
     INVITATION,
     INVITATIONS,
@@ -102,6 +114,22 @@ def _people_of(
         expected={id: count + everywhere for id, count in known.items()},
     )
     return everybody, members
+
+
+def all_people() -> Search:
+    """Everybody who is in the organisation, by e-mail address."""
+
+    def page(skip: int, first: int) -> Ask:
+        text = f"users(skip: $skip, first: {first}) {{ id email createdAt }}"
+        return Ask(text, {"skip": ("Int!", skip)}, first)
+
+    found = yield from until_short({"": page}, list, what="users")
+    return [
+        Sighting(
+            user["id"], user["email"], None, {"email": user["email"].lower()}, seconds(user["createdAt"])
+        )
+        for user in found[""] or []
+    ]
 
 
 def _people_page(skip: int, first: int) -> Ask:
