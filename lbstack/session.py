@@ -326,6 +326,6 @@ async def find_lost(
 
 def dumps(document: Any) -> str:
     """JSON as it is printed: one document, readable, no surprises for a parser."""
-    from lbstack.render import words
+    from lbstack.render.json import dumps
 
-    return words.document(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
+    return dumps(document)

@@ -116,6 +116,8 @@ def _operation(change: Change) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """A value as JSON can tell it; of secrets, that there is one."""
+    if value is None or type(value) is str:
+        return value
     if isinstance(value, (Digest, Secret)):
         return {"$": SENSITIVE}
     if isinstance(value, Unknown):

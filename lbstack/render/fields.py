@@ -130,8 +130,8 @@ def text_lines(before: str, after: str, indent: int) -> Iterator[Line]:
     old, new = before.split("\n")[:LONG_TEXT], after.split("\n")[:LONG_TEXT]
     shown: list[Line] = []
     pad = " " * indent
-    for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if tag == "equal":
+    for same, a, b, c, d in _stretches(old, new):
+        if same:
             shown += _unchanged(old[a:b], pad, first=a == 0, last=b == len(old))
         else:
             shown += [(f"{pad}- {_cut(line)}", "destroy") for line in old[a:b]]
@@ -139,6 +139,26 @@ def text_lines(before: str, after: str, indent: int) -> Iterator[Line]:
     yield from shown[:TEXT]
     if len(shown) > TEXT:
         yield (f"{pad}  # … {len(shown) - TEXT:,} more lines", "forget")
+
+
+def _stretches(old: list[str], new: list[str]) -> Iterator[tuple[bool, int, int, int, int]]:
+    """Where two texts are the same and where not. What is before the first difference and after the last is
+    seen at once; only what lies between, if anything does, is worth a search."""
+    short = min(len(old), len(new))
+    head = next((n for n in range(short) if old[n] != new[n]), short)
+    tail = next((n for n in range(short - head) if old[-1 - n] != new[-1 - n]), short - head)
+    end, stop = len(old) - tail, len(new) - tail
+    if head:
+        yield (True, 0, head, 0, head)
+    if min(end, stop) - head > 1:
+        for tag, a, b, c, d in SequenceMatcher(
+            None, old[head:end], new[head:stop], autojunk=False
+        ).get_opcodes():
+            yield (tag == "equal", head + a, head + b, head + c, head + d)
+    elif end > head or stop > head:
+        yield (False, head, end, head, stop)
+    if tail:
+        yield (True, end, len(old), stop, len(new))
 
 
 def _unchanged(lines: list[str], pad: str, first: bool, last: bool) -> Iterator[Line]:

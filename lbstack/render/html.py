@@ -11,7 +11,7 @@ from lbstack.plan.digest import digest
 from lbstack.render.fields import attributes, part_lines, text_lines
 from lbstack.render.layout import HEIGHT, WIDTH, Drawing, layered
 from lbstack.render.order import WORDS, by_weight, edges, tally
-from lbstack.render.page import page
+from lbstack.render.page import lined, page
 from lbstack.render.text import change_lines, heading, unchanged, why
 from lbstack.render.words import NO_CHANGES, path, sentence, summary, value
 from lbstack.values import Address
@@ -23,8 +23,8 @@ OPEN = 12
 LABEL = 26
 """Characters of an address in a box."""
 
-Cell = list[tuple[str, str]] | None
-"""Lines of a value and their styles; None where there is no value."""
+Cell = Any
+"""A value's lines as markup; None where there is no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Entry:
     why: str = ""
     stake: str = ""
     rows: Sequence[Row] = ()
-    lines: Sequence[tuple[str, str]] = ()
+    lines: Any = ""
     hidden: int = 0
 
 
@@ -119,7 +119,7 @@ def _entry(change: Change, anchor: str, names: Mapping[str, Address]) -> Entry:
         why(change),
         f"{counted(change.contents, change.holds)} will be lost" if stakes else "",
         rows=[_row(line, names) for line in change.fields] if both else (),
-        lines=() if both else [*_one_sided(change, names)],
+        lines="" if both else lined(_one_sided(change, names)),
         hidden=unchanged(change) if both else 0,
     )
 
@@ -135,19 +135,20 @@ def _deposed(old: Deposed, anchor: str) -> Entry:
     word, symbol = ("forget", ".") if old.forgets else ("destroy", "-")
     told = f"(deposed object) will be {'forgotten' if old.forgets else 'destroyed'}"
     lines = [(text, word) for text, _ in attributes({"id": old.id}, {}, "-", 0)]
-    return Entry(anchor, old.address.kind, word, symbol, str(old.address), told, lines=lines)
+    return Entry(anchor, old.address.kind, word, symbol, str(old.address), told, lines=lined(lines))
 
 
 def _row(line: FieldChange, names: Mapping[str, Address]) -> Row:
     note = "forces replacement" if line.replaces else sentence(line.note)
     where = path(line.path, names)
     if line.moved:
-        before, after = ([(value(key, names), "plain") for key in keys] for keys in (line.before, line.after))
+        orders = (line.before, line.after)
+        before, after = (lined((value(key, names), "plain") for key in keys) for keys in orders)
         return Row(f"{where} (order)", before, after, note)
     if isinstance(line.before, str) and isinstance(line.after, str) and "\n" in line.before + line.after:
         told = [(text[2:], style) for text, style in text_lines(line.before, line.after, 0)]
-        before = [(text, style) for text, style in told if style != "add"]
-        return Row(where, before, [(text, style) for text, style in told if style != "destroy"], note)
+        before, after = (lined(one for one in told if one[1] != style) for style in ("add", "destroy"))
+        return Row(where, before, after, note)
     return Row(where, _cell(line.before, "destroy", names), _cell(line.after, "add", names), note)
 
 
@@ -156,8 +157,8 @@ def _cell(item: Any, style: str, names: Mapping[str, Address]) -> Cell:
     if item is ABSENT:
         return None
     if isinstance(item, Mapping) and any(isinstance(part, Mapping) for part in item.values()):
-        return [(text, style) for text in part_lines(item, names)]
-    return [(value(item, names), style)]
+        return lined((text, style) for text in part_lines(item, names))
+    return lined([(value(item, names), style)])
 
 
 def _output(change: OutputChange, names: Mapping[str, Address]) -> Row:

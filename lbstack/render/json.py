@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import Any
 
 from lbstack.errors import Problem
 from lbstack.plan.changes import ABSENT, Action, Change, Plan
 from lbstack.plan.digest import digest
+from lbstack.render import words
 from lbstack.state.model import Entry, State
 from lbstack.values import Address, Digest, Secret, Unknown
 from lbstack.version import __version__
@@ -25,6 +27,28 @@ ACTIONS = {
     Action.MISSING: ["missing"],
     Action.NOOP: ["no-op"],
 }
+
+
+def dumps(document: Any) -> str:
+    """JSON as it is printed: one document, indented, no surprises for a parser, and no command for a CI
+    service. Written here, since the indenting encoder of the library takes seconds for a large plan."""
+    return words.document(_dumped(document, "\n"))
+
+
+def _dumped(value: Any, pad: str) -> str:
+    if type(value) is str:
+        return encode_basestring_ascii(value)
+    inner = pad + "  "
+    if isinstance(value, dict) and value:
+        lines = [f"{_named(key)}: {_dumped(item, inner)}" for key, item in value.items()]
+        return f"{{{inner}{f',{inner}'.join(lines)}{pad}}}"
+    if isinstance(value, (list, tuple)) and value:
+        return f"[{inner}{f',{inner}'.join([_dumped(item, inner) for item in value])}{pad}]"
+    return json.dumps(value, allow_nan=False)
+
+
+def _named(key: Any) -> str:
+    return encode_basestring_ascii(key if isinstance(key, str) else json.dumps(key))
 
 
 def plan_schema() -> dict[str, Any]:
@@ -101,6 +125,8 @@ def change_document(change: Change, was: Address | None = None) -> dict[str, Any
 
 def plain(value: Any) -> Any:
     """The value without what is unknown (null) or secret (null), and without a kind's own notes."""
+    if _ordinary(value):
+        return value
     if value is ABSENT or isinstance(value, (Unknown, Digest, Secret)):
         return None
     if isinstance(value, Mapping):
@@ -110,12 +136,27 @@ def plain(value: Any) -> Any:
     return value
 
 
+def _ordinary(value: Any) -> bool:
+    """Whether a value is told as it is: most are, and a plan has very many."""
+    kind = type(value)
+    if kind is str or value is None or kind is bool or kind is int or kind is float:
+        return True
+    if kind is dict:
+        for name, item in value.items():
+            if type(name) is not str or name[:1] == "_" or not _ordinary(item):
+                return False
+        return True
+    return kind is list and all(map(_ordinary, value))
+
+
 def _key(key: Any) -> str:
     return str(key.ref.address) if isinstance(key, Unknown) and key.ref else str(key)
 
 
 def _marked(value: Any, what: type[Any] | tuple[type[Any], ...]) -> Any:
     """The shape of a value with true where something of a type stands; empty where nothing does."""
+    if _ordinary(value):
+        return None
     if isinstance(value, what):
         return True
     if isinstance(value, Mapping):

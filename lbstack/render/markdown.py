@@ -20,6 +20,8 @@ FEW = 12
 """As many addresses or notes a list names before it counts the rest."""
 LONGEST = 300
 """Characters of one entry of a list."""
+TRIES = 20
+"""After so many changes in a row for which there was no room, none is tried any more."""
 SIGNS = {"add": "+", "change": "!", "destroy": "-"}
 """What GitHub colours a line by, at its beginning: `!` stands for `~`."""
 ICONS = {
@@ -62,10 +64,21 @@ def plan_markdown(plan: Plan, max_bytes: int = 60_000, gc: str = "lbstack gc") -
 def _changes(page: Budget, plan: Plan, keep: int, graph: int) -> list[Change]:
     """Take each change that there is room for; those that there is none for. Where all fit, they and the
     graph, nothing need be kept for a list of what was left out."""
-    blocks = [(change, _change(change, plan)) for change in by_weight(plan)]
-    if sum(len(block.encode()) + 2 for _, block in blocks) + graph <= page.left:
+    changes, blocks, size = by_weight(plan), list[str](), graph
+    for change in changes:
+        blocks.append(_change(change, plan))
+        size += len(blocks[-1].encode()) + 2
+        if size > page.left:
+            break
+    else:
         keep = 0
-    return [change for change, block in blocks if not page.take(block, keep)]
+    left: list[Change] = []
+    for number, change in enumerate(changes):
+        if len(left) >= TRIES and left[-TRIES:] == changes[number - TRIES : number]:
+            return left + changes[number:]
+        if not page.take(blocks[number] if number < len(blocks) else _change(change, plan), keep):
+            left.append(change)
+    return left
 
 
 def _warn(page: Budget, plan: Plan, gc: str, keep: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,10 +47,22 @@ def _environment() -> Environment:
 
 
 def _shown(value: Any) -> Any:
-    """What is put into a page: of text, what prints."""
-    from markupsafe import Markup
+    """What is put into a page: of text, what prints. What is markup already was made by `lined`."""
+    return safe(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
-    return safe(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+def lined(lines: Iterable[tuple[str, str]]) -> Any:
+    """Lines with their styles as markup, each escaped; there may be very many of them."""
+    from markupsafe import Markup, escape
+
+    if not (given := list(lines)):
+        return Markup()
+    # Escaped all at once: what is safe holds no end of a line.
+    texts = str(escape("\n".join([safe(text) or " " for text, _ in given]))).split("\n")
+    told = [
+        f'<span class="line {style}">{text}</span>' for text, (_, style) in zip(texts, given, strict=True)
+    ]
+    return Markup("".join(told))  # noqa: S704 (all of it is escaped or ours)
 
 
 @cache

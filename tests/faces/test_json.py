@@ -11,9 +11,11 @@ from typing import Any
 import jsonschema
 import pytest
 import regopy
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lbstack.plan.changes import Plan
-from lbstack.render.json import plan_document, plan_schema
+from lbstack.render.json import dumps, plan_document, plan_schema
 from tests.cli.conftest import Cli, cli  # noqa: F401
 from tests.faces.plans import PLANS, large
 
@@ -62,6 +64,23 @@ def test_what_is_no_plan_does_not_fit(path: tuple[Any, ...], value: Any, plans: 
 
 def test_the_command_prints_the_schema(cli: Cli) -> None:  # noqa: F811
     assert json.loads(cli("schema", "--plan").stdout) == plan_schema()
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers() | st.booleans(), inner),
+)
+
+
+@given(VALUES)
+def test_json_is_written_as_the_library_writes_it(value: Any) -> None:
+    want = json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False)
+    assert dumps(value) == want.replace("##", "#\\u0023")
+
+
+def test_json_has_no_numbers_that_are_none() -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        dumps({"a": [float("nan")]})
 
 
 def denied(document: Any) -> list[str]:
