@@ -25,6 +25,7 @@ NEAR = 1_000_000
 _MARK = re.compile(r"<!-- lbstack:(?P<what>plan|drift) (?P<name>[^\s<>][^<>\r\n]{0,1000}?) -->")
 _DIGEST = re.compile(r"^<!-- lbstack:digest (1[.=][A-Za-z0-9_=-]*) -->\s*$", re.MULTILINE)
 _NAMED = re.compile(r"^stack:[ \t]+[\"']?([^\s\"'#]{1,200})", re.MULTILINE)
+_ANNOTATION = re.compile(r"::(error|warning|notice) ")
 _QUICK = re.compile(r"^(\s*)/(?=[A-Za-z_])")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 
@@ -126,7 +127,8 @@ def failure(name: str, code: int, log: str) -> str:
 
 def quote(log: str, most: int = 20_000) -> str:
     """The end of what a command said, as a block that nothing in it breaks out of."""
-    lines = redacted(log, LONG).strip().splitlines()
+    # What commands the CI service (an annotation) is for it alone, and said in words as well.
+    lines = [line for line in redacted(log, LONG).strip().splitlines() if not _ANNOTATION.match(line)]
     kept: list[str] = []
     room = most
     for line in reversed(lines):

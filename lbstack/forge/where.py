@@ -20,6 +20,7 @@ from lbstack.values import Secret
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _PULL = re.compile(r"refs/pull/([0-9]{1,12})/(?:merge|head)")
 _NUMBER = re.compile(r"[0-9]{1,12}")
+_WORD = re.compile(r"[\x21-\x7e]+")
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 LARGEST = 32 * 2**20
 
@@ -99,7 +100,7 @@ def _github(environ: Mapping[str, str], user: str) -> Place:
         api,
         _address(environ.get("GITHUB_GRAPHQL_URL") or _graphql(api), "GITHUB_GRAPHQL_URL"),
         repository,
-        Secret(token),
+        _token(token, "GITHUB_TOKEN"),
         number=number,
         fork=fork,
         sha=sha if _SHA.fullmatch(sha) else "",
@@ -128,13 +129,21 @@ def _gitlab(environ: Mapping[str, str], user: str) -> Place:
         _address(environ.get("CI_API_V4_URL") or "https://gitlab.com/api/v4", "CI_API_V4_URL"),
         "",
         id,
-        Secret(own or lent),
+        _token(own or lent, "GITLAB_TOKEN" if own else "CI_JOB_TOKEN"),
         job=not own,
         number=int(iid) if _NUMBER.fullmatch(iid) else 0,
         fork=bool(source) and source != id,
         sha=sha if _SHA.fullmatch(sha) else "",
         user=user,
     )
+
+
+def _token(text: str, name: str) -> Secret:
+    """A token, which is one word; what it is instead is not repeated."""
+    secret = Secret(text)
+    if not _WORD.fullmatch(text):
+        raise AuthError(f"{name} is no token", "set it to the token alone, without spaces or line breaks")
+    return secret
 
 
 def _address(url: str, name: str) -> str:

@@ -127,6 +127,14 @@ def test_no_token_is_told(job: Cli, side: Side) -> None:
     assert f"there is no {'GITHUB' if side.name == 'github' else 'GITLAB'}_TOKEN" in done.stderr
 
 
+@pytest.mark.parametrize("token", ["canary of two words", "canary\nX-Evil: 1", "canary-é", "canary\x07"])
+def test_what_is_no_token_is_told_and_not_repeated(job: Cli, side: Side, token: str) -> None:
+    wrong = {"GITHUB_TOKEN": token, "GITLAB_TOKEN": token}
+    done = ci(job, "comment", "--file", "plan.md", env=side.environ(side.request(), **wrong))
+    assert done.returncode == 6 and "_TOKEN is no token" in done.stderr and "canary" not in done.stderr
+    assert side.api.server.asked == []
+
+
 def test_a_wrong_token_is_told(job: Cli, side: Side) -> None:
     wrong = {"GITHUB_TOKEN": "wrong-canary-token", "GITLAB_TOKEN": "wrong-canary-token"}
     done = ci(job, "comment", "--file", "plan.md", env=side.environ(side.request(), **wrong))
