@@ -18,6 +18,7 @@ from lbstack.errors import Exit
 from lbstack.kinds import KINDS
 from lbstack.kinds.contract import Kind
 from lbstack.kinds.fields import Immutable, RefTo, WriteOnly
+from lbstack.render.drift import drift_lines
 from lbstack.render.text import plan_lines
 from lbstack.stack.schema import json_schema
 from tests.conftest import World
@@ -95,6 +96,25 @@ def a_plan(world: World) -> str:
 
 def test_the_plan_that_readme_shows_is_one(world: World, request: pytest.FixtureRequest) -> None:
     held(README, "plan", a_plan(world), request)
+
+
+def a_drift(world: World) -> str:
+    """What two hands changed, as README shows it."""
+    world.write(
+        "stack: test\ndatasets:\n  teeth: {name: Teeth}\nprojects:\n  step-1: {name: Step 1, media_type: IMAGE}\n"
+    )
+    world.apply()
+    for kind, name in (("dataset", "Teeth of 2026"), ("project", "Step one")):
+        entry = next(e for address, e in world.state.resources.items() if address.kind == kind)
+        document = f"mutation($id: ID!, $n: String!) {{ update{kind.capitalize()}(where: {{id: $id}}, data: {{name: $n}}) {{ id }} }}"
+        world.graphql(document, id=entry.id, n=name)
+    world.write(world.stack.read_text().replace("Step 1", "First step"))
+    lines = [text for text, _ in drift_lines(world.drift())]
+    return "\n".join(["```text", "$ lbstack drift stacks/labeling.yaml", *lines, "```"])
+
+
+def test_the_drift_that_readme_shows_is_one(world: World, request: pytest.FixtureRequest) -> None:
+    held(README, "drift", a_drift(world), request)
 
 
 GENERATED = {"kinds": kinds_table, "commands": commands_table}

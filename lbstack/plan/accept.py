@@ -58,7 +58,8 @@ def takeovers(
                 gone.append(each.address)
             else:
                 what = f"{each.address} is missing, and is taken out of the stack only where it is named"
-                problems.append(Problem(what, f"name it after --accept, or {APPLY}", each.source))
+                cure = f"name it after --accept, or give --recreate {each.address} to the next apply"
+                problems.append(Problem(what, cure, each.source, each.address))
         elif resource is None:
             what = f"{each.address} has left the stack, so nothing says how it is to be"
             problems.append(Problem(what, "the next apply ends it", address=each.address))

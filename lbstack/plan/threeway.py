@@ -100,11 +100,11 @@ def compared(sides: Sides) -> Iterator[FieldDrift]:
     theirs = sides.moves(sides.live_as_applied, sides.applied)
     if not ours and not theirs:
         return
-    left, right = ({line.path for line in lines if not line.moved} for lines in (ours, theirs))
-    places = _outermost([line.path for line in (*ours, *theirs) if not line.moved])
+    left, right = (_prefixes(line.path for line in lines if not line.moved) for lines in (ours, theirs))
+    places = _outermost(line.path for line in (*ours, *theirs) if not line.moved)
     told = [found for place in places if (found := _judged(sides, place, left, right))]
     orders = dict.fromkeys(line.path for line in (*ours, *theirs) if line.moved)
-    told += [_order(sides, place, ours, theirs) for place in orders if not _within(place, places)]
+    told += [_order(sides, place, ours, theirs) for place in orders if not _within(place, set(places))]
     yield from told
     yield from _rest(sides, told)
 
@@ -115,14 +115,18 @@ def _outermost(paths: Iterable[Path]) -> list[Path]:
     return [path for path in found if not any(path[:size] in found for size in range(1, len(path)))]
 
 
-def _within(path: Path, places: Iterable[Path]) -> bool:
-    return any(path[: len(place)] == place for place in places)
+def _within(path: Path, places: set[Path]) -> bool:
+    return any(path[:size] in places for size in range(1, len(path) + 1))
+
+
+def _prefixes(paths: Iterable[Path]) -> set[Path]:
+    """The paths, and all that they lie in."""
+    return {path[:size] for path in paths for size in range(1, len(path) + 1)}
 
 
 def _judged(sides: Sides, place: Path, left: set[Path], right: set[Path]) -> FieldDrift | None:
     """One place; None where the stack no longer manages it, or has it under another name."""
-    ours = any(path[: len(place)] == place for path in left)
-    theirs = any(path[: len(place)] == place for path in right)
+    ours, theirs = place in left, place in right
     stack, applied = sides.at(sides.stack, place), sides.at(sides.applied, place)
     live, also = sides.at(sides.live, place), sides.at(sides.live_as_applied, place)
     if ours and stack is ABSENT and live is ABSENT and also is not ABSENT:
@@ -172,12 +176,13 @@ def _keys(value: Any) -> list[Any]:
 def _rest(sides: Sides, told: list[FieldDrift]) -> Iterator[FieldDrift]:
     """What an apply would still change, though no line tells of it: parts that both sides added, each in
     its own place."""
-    settled = [line.path for line in told if line.verdict is not Verdict.CONVERGED]
+    settled = [line for line in told if line.verdict is not Verdict.CONVERGED]
+    places = {line.path for line in settled if not line.moved}
+    inside, orders = _prefixes(places), {line.path for line in settled if line.moved}
     for line in sides.moves(sides.stack, sides.live):
-        whole = [
-            path for path in settled if not line.moved or path == line.path or len(path) < len(line.path)
-        ]
-        if _within(line.path, whole) or any(path[: len(line.path)] == line.path for path in whole):
+        if line.path in orders if line.moved else _within(line.path, places) or line.path in inside:
+            continue
+        if line.moved and _within(line.path, places):
             continue
         applied = sides.at(sides.applied, line.path)
         verdict = Verdict.CONFLICT if line.moved else Verdict.PENDING

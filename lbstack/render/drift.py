@@ -95,7 +95,8 @@ def summary(report: DriftReport) -> str:
     told = report.counts()
     rest = [f"{told[v]} {v}" for v in (Verdict.PENDING, Verdict.CONVERGED) if told[v]]
     if not report.wrong:
-        return NO_DRIFT + (f" {', '.join(rest).capitalize()}." if rest else "")
+        head = "No drift." if told[Verdict.CONVERGED] else NO_DRIFT
+        return head + (f" {', '.join(rest).capitalize()}." if rest else "")
     first = [
         f"{told[Verdict.DRIFTED]} drifted",
         f"{told[Verdict.CONFLICT]} in conflict",

@@ -50,6 +50,7 @@ class Tree:
     documents: list[Node] = field(default_factory=list)
     anchors: dict[str, Node] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
+    _resources: dict[Mark, tuple[Node, int]] = field(default_factory=dict)
 
     def plain(self, node: Node) -> Any:
         """The value of a node, words and numbers as their text."""
@@ -61,12 +62,14 @@ class Tree:
 
     def resource(self, key_at: Mark) -> tuple[Node, int] | None:
         """The section in which a resource's key stands at a place, and its number there."""
-        for document in self.documents:
-            for _, section in document.pairs:
-                for number, (key, _) in enumerate(section.pairs):
-                    if key.at == key_at:
-                        return section, number
-        return None
+        if not self._resources:
+            self._resources = {
+                key.at: (section, number)
+                for document in self.documents
+                for _, section in document.pairs
+                for number, (key, _) in enumerate(section.pairs)
+            }
+        return self._resources.get(key_at)
 
 
 def spans(text: str) -> Tree:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lbstack.stack import emit
 from lbstack.stack.problems import Problems
@@ -13,6 +15,7 @@ from lbstack.stack.reader import Budget, read
 from lbstack.stack.rewrite import Kept, Rewriter
 from lbstack.stack.spans import spans
 from lbstack.stack.tree import plain
+from tests.laws.wishes import law
 
 
 def key(part: Any) -> str | None:
@@ -168,3 +171,31 @@ def test_any_text_is_read_as_it_was_written(text: str) -> None:
             assert (mine[0] if isinstance(mine, list) else mine) == text
             theirs = yaml.safe_load(around)["a"]
             assert isinstance(theirs[0] if isinstance(theirs, list) else theirs, str)
+
+
+WORDS = st.sampled_from(["a", "no", "12", "", "x: y", "#", "two\nlines", "ü", "- z", "${v}", " b "])
+VALUES = st.recursive(
+    st.one_of(WORDS, st.integers(0, 9), st.none(), st.booleans()),
+    lambda inner: st.one_of(
+        st.dictionaries(st.sampled_from(["k", "l", "m", "n o"]), inner, max_size=3),
+        st.lists(st.fixed_dictionaries({"name": st.sampled_from("pqrs")}, optional={"v": inner}), unique_by=lambda part: part["name"], max_size=3),
+        st.lists(st.sampled_from(["x", "y", "z", "yes"]), unique=True, max_size=3),
+    ),
+    max_leaves=8,
+)  # fmt: skip
+BODIES = st.dictionaries(st.sampled_from("abcd"), VALUES, min_size=1, max_size=4)
+
+
+@law(400)
+@given(BODIES, BODIES, st.sampled_from([True, False, None]), st.booleans(), st.booleans())
+def test_whatever_a_stack_says_it_can_be_made_to_say_anything_else(
+    before: dict[str, Any], after: dict[str, Any], flow: bool | None, crlf: bool, cut: bool
+) -> None:
+    text = yaml.safe_dump(before, default_flow_style=flow, allow_unicode=True, sort_keys=False)
+    text = text.replace("${", "$${")
+    text = text.rstrip("\n") if cut else text
+    text = text.replace("\n", "\r\n") if crlf else text
+    rewriter = Rewriter(spans(text), key)
+    rewriter.mapping(rewriter.tree.documents[0], before, after)
+    told = rewriter.result()
+    assert value_of(told.replace("$${", "${")) == after, (text, told)
