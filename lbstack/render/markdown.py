@@ -47,8 +47,8 @@ def plan_markdown(plan: Plan, max_bytes: int = 60_000, gc: str = "lbstack gc") -
     _warn(page, plan, gc, keep)
     for part in _table(plan):
         page.take(part, keep)
-    if carried:
-        page.take(_digest(told), max_bytes // 2)
+    if carried and not plan.refusals:
+        page.reserve(_digest(told), max_bytes // 2)
     for part in _told(plan):
         page.take(part, keep)
     graph = mermaid.graph(plan)

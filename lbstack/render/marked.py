@@ -72,17 +72,25 @@ class Budget:
     def __init__(self, size: int) -> None:
         self.left = size
         self.parts: list[str] = []
+        self.last: list[str] = []
 
     def take(self, part: str, keep: int = 0) -> bool:
         """Take a part, if that leaves `keep` bytes; parts are parted by an empty line."""
+        return self._take(part, keep, self.parts)
+
+    def reserve(self, part: str, keep: int = 0) -> bool:
+        """Take a part now that is to stand at the end."""
+        return self._take(part, keep, self.last)
+
+    def _take(self, part: str, keep: int, parts: list[str]) -> bool:
         part = redacted(part, LONG)  # before it is counted: what hides a secret may be longer
         need = len(part.encode()) + 2
         if self.left - need < keep:
             return False
         self.left -= need
-        self.parts.append(part)
+        parts.append(part)
         return True
 
     def text(self) -> str:
         """The page."""
-        return "\n\n".join(self.parts) + "\n"
+        return "\n\n".join([*self.parts, *self.last]) + "\n"
