@@ -287,7 +287,7 @@ def loaded_by(code: str) -> set[str]:
     return {name.split(".")[0] for name in done.stdout.split("\n")[-2].split()}
 
 
-SLOW = {"gql", "graphql", "pydantic", "deepdiff", "rich", "starlette", "httpx2", "yaml"}
+SLOW = {"jinja2", "gql", "graphql", "pydantic", "deepdiff", "rich", "starlette", "httpx2", "yaml"}
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["plan", "--help"]], ids=" ".join)

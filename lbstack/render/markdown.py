@@ -109,7 +109,9 @@ def _alert(page: Budget, keep: int, level: str, head: str, entries: Sequence[str
 
 def _stake(change: Change) -> str:
     """What is lost with it, and why it ends."""
-    lost = f": **{counted(change.contents, change.holds)} will be lost**" if change.contents else ""
+    held = counted(change.contents, change.holds)
+    told = held if held.replace(" ", "").isalnum() else span(held)
+    lost = f": **{told} will be lost**" if change.contents else ""
     fields = dict.fromkeys(str(line.path[0]) for line in change.fields if line.replaces)
     why = f" ({', '.join(span(name) for name in fields)} forces replacement)" if fields else ""
     return lost + why
@@ -163,11 +165,14 @@ def _told(plan: Plan) -> Iterator[str]:
 
 
 def _change(change: Change, plan: Plan) -> str:
-    """One resource, folded."""
-    told = f"{ICONS[WORDS[change.action]]} {tag(_short(str(change.address)))} {heading(change)}"
+    """One resource, folded; in a line where there is nothing to fold. (Within a line of Markdown HTML's code
+    is no code: what stands in it would be read.)"""
+    icon, address, reason = ICONS[WORDS[change.action]], _short(str(change.address)), _short(change.reason)
     lines = list(change_lines(change, plan.names))[1:]
-    why = f" <i>{tag(_short(change.reason))}</i>" if change.reason else ""
-    return folded(told + why, fence(diff(lines), "diff")) if lines else f"{told}{why}"
+    if not lines:
+        return f"{icon} {span(address)} {heading(change)}" + (f": {span(reason)}" if reason else "")
+    why = f" <i>{tag(reason)}</i>" if reason else ""
+    return folded(f"{icon} {tag(address)} {heading(change)}{why}", fence(diff(lines), "diff"))
 
 
 def diff(lines: Iterable[Line]) -> list[str]:

@@ -53,7 +53,8 @@ def bold(text: str) -> str:
 
 
 def tag(text: str) -> str:
-    """Text of others as code in HTML."""
+    """Text of others as code within a block of HTML, such as a `folded` summary; `span` is for lines of
+    Markdown."""
     return f"<code>{html.escape(safe(text))}</code>"
 
 

@@ -114,7 +114,7 @@ def change_lines(change: Change, names: Mapping[str, Address]) -> Iterator[Line]
     elif change.action is Action.MISSING:
         yield (f"      - id = {quoted(change.id or '')}", "destroy")
     if change.contents and change.action in (Action.DELETE, Action.REPLACE):
-        yield (f"      # {counted(change.contents, change.holds)} will be lost with it", "destroy")
+        yield (f"      # {safe(counted(change.contents, change.holds))} will be lost with it", "destroy")
 
 
 def heading(change: Change) -> str:

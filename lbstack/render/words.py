@@ -108,7 +108,7 @@ def path(steps: tuple[Any, ...], names: Mapping[str, Address] | None = None) -> 
     for index, step in enumerate(steps[1:], 1):
         part = key(step, names)
         told += f"[{part}]" if index % 2 else f".{part}"
-    return told
+    return safe(told)  # as a whole: pieces that are harmless alone may command a CI service together
 
 
 def _cut(text: str, most: int = LONGEST, length: int = 0) -> str:

@@ -163,8 +163,10 @@ class Outline(HTMLParser):
         super().__init__()
         self.open: list[str] = []
         self.wrong: list[str] = []
+        self.seen: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.seen.add(tag)
         if tag not in self.VOID:
             self.open.append(tag)
 

@@ -95,7 +95,7 @@ def test_the_bytes_are_kept(name: str, size: int, plans: dict[str, Plan]) -> Non
     if plan.refusals:
         assert "This plan is refused" in page
     left = re.search(r"<b>(\d+) more changes? left out for want of room", page)
-    shown = len(re.findall(r"^(?:<details><summary>)?[^<\s]+ <code>", page, re.MULTILINE))
+    shown = len(re.findall(r"^(?:<details><summary>\S+ <code>|[❗🔴🟠⚪🟡🟢🔵] `)", page, re.MULTILINE))
     assert shown + int(left[1] if left else 0) == len(plan.actions)
 
 
