@@ -140,8 +140,13 @@ class Side:
 
         self.goes_wrong(method, do, ending, first=first)
 
-    def count(self, method: str) -> int:
-        return int(self.api.server.count(method))
+    def count(self, method: str, ending: str = "") -> int:
+        return int(self.api.server.count(method, ending))
+
+    @property
+    def ids(self) -> list[int]:
+        """The comments that are there."""
+        return [*(self.api.comments if self.name == "github" else self.api.notes)]
 
 
 @pytest.fixture(params=["github", "gitlab"])

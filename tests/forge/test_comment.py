@@ -9,6 +9,8 @@ import pytest
 from lbstack.errors import AuthError, ServiceError, StackError, UsageError
 from lbstack.forge import http, pages, work
 from tests.forge.conftest import DIGEST, SHA, Side, empty_page, plan_page
+from tests.forge.github_api import GitHub
+from tests.forge.gitlab_api import GitLab
 from tests.forge.rest import said
 from tests.remote.misbehaving import LOSE
 
@@ -64,10 +66,10 @@ def test_a_title_says_nothing(side: Side) -> None:
 
 def test_of_several_the_oldest_stays(side: Side) -> None:
     number = side.request()
-    for text in ("one", "two", "three"):
-        side.says(number, plan_page(text), by=side.me)
+    first, *_ = [side.says(number, plan_page(text), by=side.me) for text in ("one", "two", "three")]
     assert side.comment(number, plan_page("now")).endswith(": edited")
     (body,) = side.comments(number)
+    assert side.ids == [first]
     assert "+ now" in body
     assert side.count("DELETE") == 2
 
@@ -129,14 +131,14 @@ def test_a_lost_answer_to_a_create_makes_no_second(side: Side, status: int) -> N
     side.goes_wrong("POST", done_and_failed, side.thread)
     side.comment(number, plan_page())
     side.comment(number, plan_page("2", stack="other"))
-    assert len(side.comments(number)) == 2
+    assert len(side.comments(number)) == side.count("POST", side.thread) == 2
 
 
 def test_a_broken_connection_to_a_create_makes_no_second(side: Side) -> None:
     number = side.request()
     side.goes_wrong("POST", LOSE, side.thread)
     side.comment(number, plan_page())
-    assert len(side.comments(number)) == 1
+    assert len(side.comments(number)) == side.count("POST", side.thread) == 1
     assert len(side.pauses) == 1
 
 
@@ -273,6 +275,24 @@ def test_the_digest_of_what_was_merged_is_found(side: Side) -> None:
     side.merges(number)
     where = {"GITHUB_SHA": SHA} if side.name == "github" else {"CI_COMMIT_SHA": SHA}
     assert work.approved(side.place(**where), "signs", pause=side.pauses.append) == DIGEST
+
+
+def test_a_commit_of_a_pull_request_is_not_its_merge(hub: GitHub) -> None:
+    side = Side(hub)
+    number = side.request()
+    side.comment(number, plan_page())
+    hub.merges(number, "ab" * 20)
+    hub.items[number]["commits"] = [SHA]  # it went in with the merge, and was not what was reviewed
+    with pytest.raises(StackError, match="nobody approved it"):
+        work.approved(side.place(), "signs", SHA)
+
+
+def test_what_gitlab_notes_itself_is_not_ours(lab: GitLab) -> None:
+    side = Side(lab)
+    number = side.request()
+    noted = lab.says("merge_requests", number, plan_page("noted"), by=side.me, system=True)
+    assert side.comment(number, plan_page()).endswith(": created")
+    assert lab.notes[noted]["body"] == plan_page("noted")
 
 
 def test_an_empty_plan_approves_nothing(side: Side) -> None:
