@@ -22,8 +22,11 @@ LARGEST = {"github": 65_536, "gitlab": 1_000_000}
 NEAR = 1_000_000
 """Characters of a file among which a stack's name is looked for."""
 
+HEAD = 20
+"""Lines at the beginning of a page among which its hidden ones are."""
+
 _MARK = re.compile(r"<!-- lbstack:(?P<what>plan|drift) (?P<name>[^\s<>][^<>\r\n]{0,1000}?) -->")
-_DIGEST = re.compile(r"^<!-- lbstack:digest (1[.=][A-Za-z0-9_=-]*) -->\s*$", re.MULTILINE)
+_DIGEST = re.compile(r"<!-- lbstack:digest (1[.=][A-Za-z0-9_=-]*) -->")
 _NAMED = re.compile(r"^stack:[ \t]+[\"']?([^\s\"'#]{1,200})", re.MULTILINE)
 _ANNOTATION = re.compile(r"::(error|warning|notice) ")
 _QUICK = re.compile(r"^(\s*)/(?=[A-Za-z_])")
@@ -111,11 +114,17 @@ def tells_nothing(page: str) -> bool:
 
 def digest_in(page: str) -> str:
     """The digest of what a plan's page shows. Raises `StateError` where it tells none."""
-    if found := _DIGEST.search(page.split("```", 1)[0]):
-        return found[1]
+    for line in page.splitlines()[:HEAD]:
+        if found := _DIGEST.fullmatch(line.strip()):
+            return found[1]
+        if line.strip() and not line.startswith("<!--"):
+            break  # what stands below is no longer what lbstack alone says
     if tells_nothing(page):
         return "1."  # which allows nothing to be done
-    raise StateError("the plan's comment tells no digest", "plan again, with a larger --max-bytes")
+    raise StateError(
+        "the plan's comment tells no digest",
+        "see what it says: what failed or was refused is approved by nobody",
+    )
 
 
 def failure(name: str, code: int, log: str) -> str:

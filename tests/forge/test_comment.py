@@ -315,6 +315,14 @@ def test_what_nobody_merged_or_planned_is_approved_by_nobody(side: Side) -> None
         work.approved(side.place(), "signs", SHA)
 
 
+def test_a_digest_below_what_is_read_is_none(side: Side) -> None:
+    number = side.request()
+    page = plan_page().replace(f"<!-- lbstack:digest {DIGEST} -->\n\n", "")
+    side.comment(number, page.replace("```diff", f"<!-- lbstack:digest {DIGEST} -->\n\n```diff"))
+    with pytest.raises(StackError, match="approved by nobody"):
+        work.approved(side.place(number), "signs")
+
+
 def test_a_digest_inside_of_a_plan_is_none(side: Side) -> None:
     number = side.request()
     side.comment(number, plan_page("\n<!-- lbstack:digest 1.hostile -->"))

@@ -134,6 +134,9 @@ def test_a_plan_that_is_refused_is_shown_and_fails(team: Scratch) -> None:
     assert job.failed and job.steps[-1].code == 5
     (body,) = team.comments(number)
     assert "refused" in body and "dataset.signs" in body
+    team.merges(number)
+    job = team.applied()
+    assert job.failed and len(team.datasets()) == 1
 
 
 def test_without_a_key_it_says_what_is_missing(team: Scratch) -> None:
