@@ -1,4 +1,4 @@
-"""Every face of a large plan: seconds and peak memory, in a process of its own.
+"""Every face of a large plan: seconds of one core and peak memory, in a process of its own.
 
     python benchmarks/faces.py [5000]
 
@@ -49,15 +49,23 @@ def one(count: int, faces: list[str]) -> None:
     from tests.faces.plans import large
 
     plan = large(count)
-    started, size = time.perf_counter(), 0
+    started, size = time.process_time(), 0
     for face in faces:
         size += len(drawn(face)(plan).encode())
-    print(json.dumps([time.perf_counter() - started, peak(), size]))
+    print(json.dumps([time.process_time() - started, peak(), size]))
 
 
 def peak() -> float:
     """The most MiB that this process has had."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
+
+
+def nothing() -> float:
+    """Seconds of one core that ``python -c pass`` takes."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:
@@ -66,17 +74,19 @@ def main() -> None:
     if len(sys.argv) > 2:
         one(count, sys.argv[2:])
         return
-    print(f"| {count:,} changes | seconds | peak memory | size |")
-    print("|---|---|---|---|")
+    unit = min(nothing() for _ in range(9))
+    print(f"| {count:,} changes | seconds | / `python -c pass` | peak memory | size |")
+    print("|---|---|---|---|---|")
     for faces in [*([face] for face in FACES), list(FACES)]:
         command = [sys.executable, __file__, str(count), *faces]
         runs = [
             json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-            for _ in range(3)
+            for _ in range(5)
         ]
         seconds, memory, size = min(run[0] for run in runs), max(run[1] for run in runs), runs[0][2]
         name = faces[0] if len(faces) == 1 else "all in one run"
-        print(f"| {name} | {seconds:.2f} s | {memory:.0f} MiB | {size / 1e6:.1f} MB |", flush=True)
+        told = f"{seconds:.2f} s | {seconds / unit:.0f} × | {memory:.0f} MiB | {size / 1e6:.1f} MB"
+        print(f"| {name} | {told} |", flush=True)
 
 
 if __name__ == "__main__":
