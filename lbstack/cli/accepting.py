@@ -136,7 +136,8 @@ def _edited(
     text: str, file: str, found: Sequence[Takeover], gone: Sequence[Address], seen: Seen, done: Accepted
 ) -> str:
     """One file with what is taken over. A field that cannot be edited is told, and the rest goes on."""
-    from lbstack.stack.rewrite import Kept, Rewriter
+    from lbstack.stack.edits import Kept
+    from lbstack.stack.rewrite import Rewriter
     from lbstack.stack.spans import spans
     from lbstack.stack.tree import source
 
@@ -181,7 +182,7 @@ def _carry_out(
 ) -> None:
     """Edit the body of one resource, or take the resource out of its section."""
     from lbstack.kinds import KINDS
-    from lbstack.stack.rewrite import Kept
+    from lbstack.stack.edits import Kept
 
     written = seen.graph.stack.resources[address].written
     place = rewriter.tree.resource(written.key_at) if written else None

@@ -91,7 +91,8 @@ def report(
     one already.
     """
     whole = made or plan(graph, state, snapshot, kinds, imports=tuple(imports))
-    comparing = _Comparing(graph, state, snapshot, kinds, frozenset(address for address, _ in whole.imports))
+    imported, names = frozenset(address for address, _ in whole.imports), state.addresses()
+    comparing = _Comparing(graph, state, snapshot, kinds, imported, names)
     wanted = set(targets)
     found = [comparing.of(change) for change in whole.changes if not wanted or change.address in wanted]
     return DriftReport(
@@ -100,7 +101,7 @@ def report(
         state.endpoint,
         tuple(each for each in found if each.fields or each.verdict is not Verdict.CONVERGED or each.reason),
         tuple(each.address for each in found if not each.fields and each.verdict is Verdict.CONVERGED),
-        state.addresses(),
+        names,
     )
 
 
@@ -113,6 +114,7 @@ class _Comparing:
     snapshot: Snapshot
     kinds: Mapping[str, Kind]
     imported: frozenset[Address]
+    names: Mapping[str, Address]
 
     def of(self, change: Change) -> ResourceDrift:
         """One resource; its wish is bound as the plan bound it."""
@@ -146,11 +148,6 @@ class _Comparing:
             address, _worst([least, *(line.verdict for line in told)]), fields=tuple(told),
             reason=IMPORTED if imported else "",
         )  # fmt: skip
-
-    @property
-    def names(self) -> Mapping[str, Address]:
-        """Whose id is whose."""
-        return self.state.addresses()
 
     @staticmethod
     def _body(resource: Resource) -> Any:

@@ -12,22 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from lbstack.stack import emit
+from lbstack.stack.edits import Edit, Kept, apply, same
 from lbstack.stack.sequences import Sequences
 from lbstack.stack.spans import Node, Tree
-from lbstack.stack.tree import Mark
 
 ABSENT = object()
 _VARIABLE = re.compile(r"(?<!\$)\$\{\s*([^}]*?)\s*\}")
-
-Edit = tuple[int, int, str]
-
-
-class Kept(Exception):
-    """Something cannot be edited here, and why; `at` is its place."""
-
-    def __init__(self, at: Mark, why: str) -> None:
-        self.at, self.why = at, why
-        super().__init__(why)
 
 
 class Rewriter(Sequences):
@@ -50,9 +40,9 @@ class Rewriter(Sequences):
         come: dict[str, Any] = {}
         for key in dict.fromkeys([*before, *after]):
             old, new = before.get(key, ABSENT), after.get(key, ABSENT)
-            if old is not ABSENT and new is not ABSENT and _same(old, new):
+            if old is not ABSENT and new is not ABSENT and same(old, new):
                 continue
-            number = self._number(node, key)
+            number = self._number(node, key, {*before, *after})
             if number is None:
                 self._require_unmerged(node, key)
                 if new is not ABSENT:
@@ -83,7 +73,7 @@ class Rewriter(Sequences):
     def remove(self, node: Node, number: int) -> None:
         """Take a pair away."""
         self.require_own(node)
-        self._forbid_shared(node.pairs[number][1])
+        self.forbid_shared(node.pairs[number][1])
         if len(node.pairs) == 1:
             self._refill(node, {})
         else:
@@ -103,13 +93,6 @@ class Rewriter(Sequences):
     def keep(self, node: Node, why: str) -> NoReturn:
         raise Kept(node.at, why)
 
-    def _forbid_shared(self, node: Node) -> None:
-        """Refuse to take away what names a part that others use."""
-        if node.anchor and self.tree.used.get(node.anchor):
-            self.keep(node, f"it holds the anchor &{node.anchor}, which others share")
-        for inner in [*node.items, *(value for _, value in node.pairs)]:
-            self._forbid_shared(inner)
-
     def _require_unmerged(self, node: Node, key: str) -> None:
         for name, value in node.pairs:
             if name.text == "<<" and not name.style:
@@ -119,17 +102,20 @@ class Rewriter(Sequences):
 
     # -- mappings --------------------------------------------------------------------------------
 
-    def _number(self, node: Node, key: str) -> int | None:
-        """Which pair a key is: as it is spelled, in camelCase, or as an address."""
+    def _number(self, node: Node, key: str, known: set[str]) -> int | None:
+        """Which pair a key is: as it is spelled; else in camelCase or as an address, where that is no other
+        one of the `known` keys."""
         names = [name.text for name, _ in node.pairs]
-        for spelled in (str, _squashed, lambda name: name.rpartition(".")[2] if "." not in key else name):
-            told = [spelled(name) for name in names]
-            if spelled(key) in told:
-                return told.index(spelled(key))
+        if key in names:
+            return names.index(key)
+        for spelled in (_squashed, lambda name: name.rpartition(".")[2] if "." not in key else name):
+            for number, name in enumerate(names):
+                if name not in known and spelled(name) == spelled(key):
+                    return number
         return None
 
     def _replace(self, node: Node, key: Node, value: Node, new: Any) -> None:
-        self._forbid_shared(value)
+        self.forbid_shared(value)
         try:
             if value.kind == "scalar" and value.end > value.start:
                 self.edits.append((value.start, value.end, self._scalar(node, key, value, new)))
@@ -173,7 +159,7 @@ class Rewriter(Sequences):
 
     def _refill(self, node: Node, come: Mapping[str, Any]) -> None:
         """A mapping none of whose keys stay."""
-        self._forbid_shared(node)
+        self.forbid_shared(node)
         try:
             self.edits.append((node.start, node.end, emit.flow(come)))
         except emit.Unwritable as error:
@@ -182,30 +168,9 @@ class Rewriter(Sequences):
     def _remove(self, node: Node, gone: set[int]) -> None:
         stay = [index for index in range(len(node.pairs)) if index not in gone]
         for index in sorted(gone):
-            self._forbid_shared(node.pairs[index][1])
+            self.forbid_shared(node.pairs[index][1])
             self.cut(node, [(key.start, max(key.end, value.end)) for key, value in node.pairs], index, stay)
 
 
 def _squashed(name: str) -> str:
     return name.replace("_", "").lower()
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Equal, and of one type: true is not 1."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same(item, other[key]) for key, item in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
-
-
-same = _same
-
-
-def apply(text: str, edits: list[Edit], low: int = 0, high: int | None = None) -> str:
-    """A text, or a part of it, with edits made that do not overlap."""
-    told, at = [], low
-    for start, end, new in sorted(edits, key=lambda edit: edit[:2]):
-        told += [text[at:start], new]
-        at = max(at, end)
-    return "".join([*told, text[at : len(text) if high is None else high]])

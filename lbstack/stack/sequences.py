@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from lbstack.stack import emit
+from lbstack.stack.edits import Edit, apply, same
 from lbstack.stack.spans import Node, Tree
 
-Edit = tuple[int, int, str]
 Span = tuple[int, int]
 
 
@@ -66,7 +66,8 @@ class Sequences:
                 self.edits.append((*spans[slot], texts[key]))
         self._come(node, spans, [*after], place, wanted)
         for index in sorted({*range(len(node.items))} - {*slots}):
-            self._shared(node.items[index])
+            if node.items[index].kind != "alias":
+                self.forbid_shared(node.items[index])
             self.cut(node, spans, index, slots)
         return True
 
@@ -79,16 +80,12 @@ class Sequences:
             return {key: index for index, key in enumerate(keys)}
         return {key: index for index, key in enumerate(before)}
 
-    def _shared(self, node: Node) -> None:
-        if node.kind != "alias":
-            self.require_own_whole(node)
-
-    def require_own_whole(self, node: Node) -> None:
+    def forbid_shared(self, node: Node) -> None:
         """Refuse to take away what holds a part that others use."""
         if node.anchor and self.tree.used.get(node.anchor):
             self.keep(node, f"it holds the anchor &{node.anchor}, which others share")
         for inner in [*node.items, *(value for _, value in node.pairs)]:
-            self.require_own_whole(inner)
+            self.forbid_shared(inner)
 
     def _spans(self, node: Node) -> list[Span] | None:
         """Each item with what belongs to it: in a block whole lines, and the remarks above all but the
@@ -117,8 +114,6 @@ class Sequences:
 
     def _item(self, node: Node, number: int, span: Span, old: Any, new: Any) -> str:
         """The text of an item as it is to be."""
-        from lbstack.stack.rewrite import apply, same
-
         item = node.items[number]
         if same(old, new):
             return self.text[slice(*span)]
@@ -128,7 +123,7 @@ class Sequences:
             if item.kind == "map" and isinstance(old, Mapping) and isinstance(new, Mapping):
                 self.mapping(item, old, new)
             else:
-                self.require_own_whole(item)
+                self.forbid_shared(item)
                 self.edits.append((item.start, item.end, self._told(item, new)))
             return apply(self.text, self.edits, *span)
         finally:

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbstack.stack import emit
+from lbstack.stack.edits import Kept
 from lbstack.stack.problems import Problems
 from lbstack.stack.reader import Budget, read
-from lbstack.stack.rewrite import Kept, Rewriter
+from lbstack.stack.rewrite import Rewriter
 from lbstack.stack.spans import spans
 from lbstack.stack.tree import plain
 from tests.laws.wishes import law
@@ -139,6 +140,17 @@ EDITS = {
 def test_only_what_differs_is_written_anew(name: str) -> None:
     text, changes, want = EDITS[name]
     assert edited(text, **changes) == want
+
+
+def test_a_key_in_another_spelling_is_found_and_one_that_is_another_is_not() -> None:
+    def told(text: str, before: dict[str, Any], after: dict[str, Any]) -> str:
+        rewriter = Rewriter(spans(text), key)
+        rewriter.mapping(rewriter.tree.documents[0], before, after)
+        return rewriter.result()
+
+    assert told("ui_mode: a\n", {"uiMode": "a"}, {"uiMode": "b"}) == "ui_mode: b\n"
+    assert told("project.p: A\n", {"p": "A"}, {"p": "B"}) == "project.p: B\n"
+    assert told("step_1: A\n", {"step_1": "A"}, {"step_1": "A", "step1": "B"}) == "step_1: A\nstep1: B\n"
 
 
 KEPT = {
