@@ -51,9 +51,12 @@ class Seen:
     asked: list[str] = field(default_factory=list)
 
 
-def look(page: str, script: str, folder: Path, width: int = 1200, *flags: str) -> Seen:
-    """Show a page in a frame, run a script on it from outside, and tell what came of it."""
+def look(page: str, script: str, folder: Path, width: int = 1200, *flags: str, scripts: bool = True) -> Seen:
+    """Show a page in a frame, run a script on it from outside, and tell what came of it. Without `scripts` the
+    page's own do not run."""
     harness = HARNESS.replace("WIDTH", str(width)).replace("SCRIPT", script)
+    if not scripts:
+        harness = harness.replace('<iframe id="frame"', '<iframe id="frame" sandbox="allow-same-origin"')
     with served({"/page.html": page, "/": harness}) as (port, asked):
         done = chromium(
             folder, port, "--virtual-time-budget=4000", "--dump-dom", *flags, f"http://127.0.0.1:{port}/"

@@ -154,6 +154,36 @@ def test_without_script_everything_is_there_and_nothing_is_in_the_way(plans: dic
     ]
 
 
+def test_a_page_of_thousands_of_changes_is_filtered_too(tmp_path: Path) -> None:
+    script = (
+        FILTER.split('boxes("kind")')[0]
+        + """
+const search = page.getElementById("search");
+search.value = "resource-42";
+search.dispatchEvent(new window.Event("input"));
+return [steps.all[1], told()];
+"""
+    )
+    seen = look(plan_html(large(2000)), script, tmp_path)
+    assert (seen.console, seen.found) == ([], ["2000 in all", "11 of 2000 shown"])
+
+
+SCRIPTLESS = """
+const seen = (one) => one.getClientRects().length > 0;
+return [[...page.querySelectorAll("details.change")].filter(seen).length,
+  [...page.querySelectorAll("[data-script]")].filter(seen).length,
+  [...page.querySelectorAll("details.change[open] td")].filter(seen).length > 0];
+"""
+
+
+def test_a_browser_without_script_shows_everything(plans: dict[str, Plan], tmp_path: Path) -> None:
+    page = plan_html(plans["updates"])
+    assert look(page, SCRIPTLESS, tmp_path).found == [6, 2, True]
+    seen = look(page, SCRIPTLESS, tmp_path, scripts=False)
+    assert len(seen.console) == 1  # that the script was not run
+    assert seen.found == [6, 0, True]
+
+
 class Outline(HTMLParser):
     """The tags of a page, and whether each that is opened is closed where it should be."""
 
