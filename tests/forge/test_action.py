@@ -73,6 +73,7 @@ def test_outputs_of_a_plan(team: Scratch) -> None:
     assert team.runner.artifacts["lbstack-plan"].is_dir() and team.hub.comments == {}
 
 
+@pytest.mark.slow
 def test_a_saved_plan_is_carried_out_exactly(team: Scratch) -> None:
     saved = team.runner.folder / "saved.json"
     assert team.by_hand("plan", "stacks/labeling.yaml", "--out", str(saved)).returncode == 0
@@ -131,6 +132,7 @@ def test_a_command_that_is_none_is_told(team: Scratch) -> None:
     assert job.failed and "destroy is none of plan, apply, drift" in job.printed
 
 
+@pytest.mark.slow
 def test_a_folder_a_name_and_a_state_of_its_own(team: Scratch) -> None:
     team.stack.rename(team.clone / "labeling.yaml")
     (team.clone / "deep").mkdir()
@@ -167,6 +169,7 @@ def test_nothing_to_do_begins_no_comment_where_that_is_wanted(team: Scratch) -> 
     assert len(team.comments(number)) == 1
 
 
+@pytest.mark.slow
 def test_drift_fails_where_that_is_wanted_and_opens_no_issue_where_that_is_not(team: Scratch) -> None:
     assert team.by_hand("apply", "stacks/labeling.yaml", "--auto-approve").returncode == 0
     team.graphql(
