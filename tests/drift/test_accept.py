@@ -414,6 +414,15 @@ def test_what_is_missing_leaves_the_stack_only_where_it_is_named(world: World) -
     assert [change.action.value for change in world.plan().actions] == ["forget"]
 
 
+def test_the_last_of_a_section_leaves_an_empty_one(world: World) -> None:
+    world.write("stack: test\nontologies:\n  o: {name: O}\ndatasets:\n  # rows\n  d:\n    name: D\n")
+    world.apply()
+    happen(world, UPDATE_DATASET.format("deleted: true"))
+    accept(world, "dataset.d")
+    assert world.stack.read_text() == "stack: test\nontologies:\n  o: {name: O}\ndatasets:\n  # rows\n  {}\n"
+    assert not world.drift().wrong
+
+
 def test_only_what_is_named_is_taken_over(world: World) -> None:
     text = "stack: test\ndatasets:\n  e: {name: E}\n  d: {name: D}\n"
     world.write(text)
