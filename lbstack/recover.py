@@ -12,6 +12,7 @@ A create whose answer was lost is *pending*. It is looked for, in two complete l
 | nothing, and the service's ceiling has passed (settle) | *lost*: it was never made; may be made anew |
 | nothing yet | *open*: waited for, never sent again |
 | a marker of an ended create, on an object that is not the one it made | an orphan |
+| the natural key of an ended create of a kind without markers, on another object | an orphan, not for sure |
 
 Time alone proves nothing: it counts only together with complete looks that found nothing, and only as the
 service's own clock tells it, or as this process has waited.
@@ -38,17 +39,23 @@ SLACK = 60.0
 fractions."""
 FIRST_PAUSE = 0.25
 """Seconds between the first look and the second; each further pause is twice as long."""
+LATEST = 600.0
+"""Seconds after an intent from which on what bears no marker is no longer taken for its object."""
 KEPT = 7 * 24 * 3600.0
 """Seconds for which a create that was given up is watched for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """An object that one of our creates made, and that no address stands for."""
+    """An object that one of our creates made, and that no address stands for.
+
+    Unless it is for `sure`, it may be somebody else's: nothing marks it, or somebody copied the mark.
+    """
 
     address: Address
     id: str
     name: str
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +145,21 @@ def judge(
         # Of a kind that bears markers, what bears none is somebody else's.
         twins = _bearing if kinds[kind].marks else partial(_fitting, taken=ids)
         orphans += [
-            Orphan(intent.address, twin.id, twin.name)
+            Orphan(intent.address, twin.id, twin.name, sure=_sure(intent, twin, kinds[kind]))
             for twin in twins(intent, seen.get(kind, ()))
             if (kind, twin.id) not in ids
         ]
     unique = {orphan.id: orphan for orphan in orphans}
     return Verdict(found, tuple(lost), tuple(still), tuple(ambiguous), tuple(unique.values()))
+
+
+def _sure(intent: Intent, twin: Sighting, kind: Kind) -> bool:
+    """Whether an object can only have come from this create: of a key that nothing shares, or with its marker
+    and as it was sent, by whoever sent it."""
+    if not kind.marks:
+        return kind.looks_first
+    as_sent = not intent.natural or twin.natural == intent.natural
+    return as_sent and (not intent.actor or twin.creator in ("", intent.actor))
 
 
 def _ids(entry: Entry) -> list[str]:
@@ -163,17 +179,19 @@ def _age(sighting: Sighting) -> tuple[float, str]:
 
 def _fitting(intent: Intent, sightings: Iterable[Sighting], taken: set[tuple[str, str]]) -> list[Sighting]:
     """What bears no marker and could have come from a create all the same: same natural key, same user, made
-    since, and nobody's."""
+    then, and nobody's."""
     if not intent.natural:
         return []
-    since = float("-inf") if intent.since is None else intent.since - SLACK
+    since, until = float("-inf"), float("inf")
+    if intent.since is not None:
+        since, until = intent.since - SLACK, intent.since + LATEST
     return [
         sighting
         for sighting in sightings
         if sighting.marker is None
         and sighting.natural == intent.natural
         and sighting.creator in ("", intent.actor)
-        and sighting.created >= since
+        and since <= sighting.created <= until
         and (intent.address.kind, sighting.id) not in taken
     ]
 
@@ -230,7 +248,7 @@ def after(state: State, verdict: Verdict, kinds: Mapping[str, Kind], patience: P
             resources[intent.address] = _taken_over(state.resources.get(intent.address), intent, seen)
             made.append(replace(intent, id=seen.id))
     lost = [intent for intent in verdict.lost if not kinds[intent.address.kind].looks_first]
-    watched = {orphan.address for orphan in verdict.orphans}
+    watched = {orphan.address for orphan in verdict.orphans if orphan.sure}
     kept = [i for i in state.markers if i.address in watched or not _stale(i, patience)]
     pending = (*verdict.open, *(each.intent for each in verdict.ambiguous))
     return replace(state, resources=resources, pending=pending, markers=(*kept, *made, *lost))

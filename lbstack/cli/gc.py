@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +15,12 @@ from lbstack.cli.again import Again
 from lbstack.cli.running import execute, yes
 from lbstack.cli.telling import Teller
 from lbstack.connect import open_wire
-from lbstack.errors import ConfigError, Exit, GuardError, Problem
+from lbstack.errors import ConfigError, Exit, GuardError, Problem, UsageError
 from lbstack.kinds import KINDS
 from lbstack.plan.changes import Deposed, Pins, Plan
 from lbstack.recover import Orphan, reread
-from lbstack.render.terminal import watched
+from lbstack.render.terminal import watched, write
+from lbstack.render.words import safe
 from lbstack.session import Settings, find_lost, load_graph, open_store
 from lbstack.state.model import Entry, State
 
@@ -29,11 +31,17 @@ from lbstack.state.model import Entry, State
 @options.working
 @options.output
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option(
+    "--also", multiple=True, metavar="ID", help="One that only looks like this stack's, too (again for more)."
+)
 @options.with_settings
-def command(settings: Settings, as_json: bool, no_color: bool, auto_approve: bool) -> int:
+def command(
+    settings: Settings, as_json: bool, no_color: bool, auto_approve: bool, also: tuple[str, ...]
+) -> int:
     """Remove objects that bear a marker of this stack and belong to none of its addresses.
 
-    What holds data rows or labels is refused: look at it in Labelbox first.
+    What may be somebody else's is left alone unless it is named with --also. What holds data rows or labels
+    is refused: look at it in Labelbox first.
     """
     teller = Teller(as_json, no_color, Again(settings, auto_approve))
     if not auto_approve and not watched(sys.stdin):
@@ -45,9 +53,10 @@ def command(settings: Settings, as_json: bool, no_color: bool, auto_approve: boo
         async def work() -> int:
             async with open_wire(settings) as wire:
                 found, verdict = await find_lost(settings, state, wire, refuse=False)
-                plan = _plan(
-                    found, [await _look(orphan, found, wire, settings) for orphan in verdict.orphans]
-                )
+                chosen = _chosen(verdict.orphans, also)
+                plan = _plan(found, [await _look(orphan, found, wire, settings) for orphan in chosen])
+                if not as_json:
+                    write([(line, "plain") for line in _named(chosen, verdict.orphans)], no_color)
                 teller.plan(plan)
                 if plan.empty:
                     return Exit.OK
@@ -60,6 +69,27 @@ def command(settings: Settings, as_json: bool, no_color: bool, auto_approve: boo
                 return await execute(settings, plan, replace(found, markers=rest), store, wire, teller)
 
         return asyncio.run(work())
+
+
+def _chosen(orphans: Sequence[Orphan], also: Sequence[str]) -> list[Orphan]:
+    """What is to go: what can only be this stack's, and what was named."""
+    strange = [id for id in also if id not in {orphan.id for orphan in orphans}]
+    if strange:
+        raise UsageError(
+            f"{', '.join(strange)} does not look like anything that this stack made twice",
+            "name an id that plan lists",
+        )
+    return [orphan for orphan in orphans if orphan.sure or orphan.id in also]
+
+
+def _named(chosen: Sequence[Orphan], orphans: Sequence[Orphan]) -> Iterator[str]:
+    """Which objects go, by what people know them by, and which stay for want of a word."""
+    for orphan in orphans:
+        name = f"{safe(str(orphan.address))}: {safe(orphan.id)} ({safe(orphan.name)})"
+        yield (
+            f"  - {name}" if orphan in chosen else f"  ? {name} stays; to remove it, too: --also {orphan.id}"
+        )
+    yield ""
 
 
 async def _look(orphan: Orphan, state: State, wire: Any, settings: Settings) -> Deposed:

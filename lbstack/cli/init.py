@@ -44,7 +44,7 @@ def command(folder: Path, name: str | None, ci: str | None) -> int:
         )
     folder.mkdir(parents=True, exist_ok=True)
     wrote = [path for path, text in _files(folder, name, ci) if _write(path, text)]
-    _ignore(folder / ".gitignore")
+    _ignore(Path(".gitignore"))  # states lie where commands are run
     stack = folder / FILE
     if stack in wrote:
         words = [] if folder == Path() else [str(stack)]

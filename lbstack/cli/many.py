@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from lbstack.render.json import diagnostics
 from lbstack.render.text import Line, plan_lines
 from lbstack.render.words import safe, summary
 from lbstack.session import Settings, load_graph, make_plan, open_store, unless_begun
-from lbstack.stack.discovery import changed_since, stacks_under, touched
+from lbstack.stack.discovery import changed_since, names_of, stacks_under, touched
 from lbstack.stack.files import digest_of_files
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def chosen(settings: Settings, since: str | None) -> list[Path]:
 def plan_all(settings: Settings, since: str | None) -> list[Planned]:
     """The plans of all stacks under a folder, in the order of their paths; a stack that fails stops no
     other. Raises what is wrong with the command itself."""
-    loaded = [_loaded(settings, path) for path in chosen(settings, since)]
-    loaded = list(_unlike(loaded))
+    names = names_of(stacks_under(settings.path))
+    loaded = [_unlike(_loaded(settings, path), names) for path in chosen(settings, since)]
     _require_declared(settings, loaded)
     return asyncio.run(_plans(settings, loaded)) if loaded else []
 
@@ -109,16 +109,13 @@ def _require_declared(settings: Settings, loaded: Sequence[Planned]) -> None:
         )
 
 
-def _unlike(loaded: Iterable[Planned]) -> Iterator[Planned]:
-    """Two stacks of one name would share a state: the second is refused."""
-    seen: dict[str, Path] = {}
-    for each in loaded:
-        other = seen.setdefault(each.name, each.path) if each.graph else each.path
-        if other == each.path:
-            yield each
-            continue
-        what = f"{each.path}: stack {each.name} is the name of {other}, too"
-        yield replace(each, error=StackError(Problem(what, "give one of them another name: stack: NAME")))
+def _unlike(each: Planned, names: Mapping[str, Sequence[Path]]) -> Planned:
+    """Two stacks of one name would share a state: whose it is, nobody knows, so neither is planned."""
+    others = [path for path in names.get(each.name, ()) if path != each.path]
+    if not each.graph or not others:
+        return each
+    what = f"{each.path}: stack {each.name} is the name of {', '.join(map(str, others))}, too"
+    return replace(each, error=StackError(Problem(what, "give one of them another name: stack: NAME")))
 
 
 async def _plans(settings: Settings, loaded: Sequence[Planned]) -> list[Planned]:

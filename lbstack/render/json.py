@@ -11,6 +11,7 @@ from typing import Any
 from lbstack.errors import Problem
 from lbstack.plan.changes import ABSENT, Action, Change, Plan
 from lbstack.plan.digest import digest
+from lbstack.recover import Orphan
 from lbstack.render import words
 from lbstack.state.model import Entry, State
 from lbstack.values import Address, Digest, Secret, Unknown
@@ -88,11 +89,16 @@ def plan_document(plan: Plan) -> dict[str, Any]:
             for change in plan.outputs
         },
         "recovered": [{"address": str(address), "id": id} for address, id in plan.recovered],
-        "orphans": [{"address": str(o.address), "id": o.id, "name": o.name} for o in plan.orphans],
+        "orphans": [_orphan(orphan) for orphan in plan.orphans],
         "refusals": diagnostics(refusal.problem for refusal in plan.refusals),
         "notes": list(plan.notes),
         "summary": plan.counts(),
     }
+
+
+def _orphan(orphan: Orphan) -> dict[str, Any]:
+    told = {"address": str(orphan.address), "id": orphan.id, "name": orphan.name}
+    return told | ({} if orphan.sure else {"sure": False})
 
 
 def change_document(change: Change, was: Address | None = None) -> dict[str, Any]:

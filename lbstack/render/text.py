@@ -68,17 +68,30 @@ def plan_lines(plan: Plan, gc: str = "lbstack gc") -> Iterator[Line]:
 
 def orphan_lines(orphans: Sequence[Orphan], gc: str) -> Iterator[Line]:
     """What was made twice or too late, and the command that removes it."""
-    for number, orphan in enumerate(orphans):
-        if not number:
-            yield (
-                "Warning: a create of this stack was carried out twice, or long after it was given up:",
-                "destroy",
-            )
-        name = f"{safe(str(orphan.address))}: {safe(orphan.id)} ({safe(orphan.name)})"
-        yield (f"  ? {name} belongs to no address", "destroy")
-    if orphans:
+    certain = [orphan for orphan in orphans if orphan.sure]
+    doubtful = [orphan for orphan in orphans if not orphan.sure]
+    if certain:
+        yield (
+            "Warning: a create of this stack was carried out twice, or long after it was given up:",
+            "destroy",
+        )
+        yield from ((f"  ? {_orphan(orphan)} belongs to no address", "destroy") for orphan in certain)
         yield (f"  To remove what is not needed: {gc}", "plain")
         yield ("", "plain")
+    if doubtful:
+        yield (
+            "Warning: these may have been made twice by this stack, or be somebody else's:",
+            "destroy",
+        )
+        yield from (
+            (f"  ? {_orphan(orphan)} looks like one of this stack's", "destroy") for orphan in doubtful
+        )
+        yield (f"  To remove one that nobody needs: {gc} --also ID", "plain")
+        yield ("", "plain")
+
+
+def _orphan(orphan: Orphan) -> str:
+    return f"{safe(str(orphan.address))}: {safe(orphan.id)} ({safe(orphan.name)})"
 
 
 def note_lines(notes: Iterable[str]) -> Iterator[Line]:

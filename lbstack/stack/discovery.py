@@ -38,6 +38,16 @@ def stacks_under(folder: Path) -> list[Path]:
     return sorted(found)
 
 
+def names_of(stacks: Iterable[Path]) -> dict[str, list[Path]]:
+    """Which stacks bear which name."""
+    found: dict[str, list[Path]] = {}
+    for stack in stacks:
+        files = sorted(stack.iterdir()) if stack.is_dir() else [stack]
+        name = next((name for path in files if _may_be(path.name) and (name := _name_in(path))), "")
+        found.setdefault(name, []).append(stack)
+    return found
+
+
 def _may_be(name: str) -> bool:
     return name.endswith(SUFFIXES) and not name.startswith(".")
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 SCHEMA = "lbstack.schema.json"
 """The file, beside a stack, by which editors check it."""
 
-IGNORED = (".lbstack/", "*.lbstack-plan.json")
+IGNORED = (".lbstack/", "plan.json")
 """What is not for Git: states and the sandbox's data, and saved plans."""
 
 

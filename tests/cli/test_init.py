@@ -43,7 +43,7 @@ def test_what_exists_is_left_as_it_is(empty: Cli) -> None:
     assert made.returncode == 0 and "stack.yaml exists, and is left as it is" in made.stdout
     assert "Next:" not in made.stdout
     assert (empty.folder / "stack.yaml").read_text() == "mine"
-    assert (empty.folder / ".gitignore").read_text() == "build/\n.lbstack/\n*.lbstack-plan.json\n"
+    assert (empty.folder / ".gitignore").read_text() == "build/\n.lbstack/\nplan.json\n"
     again = empty("init")
     assert again.returncode == 0 and "+" not in again.stdout and "~" not in again.stdout
 
@@ -60,6 +60,24 @@ def test_what_cannot_be_is_wrong_usage(empty: Cli, words: list[str]) -> None:
     empty.write("", "file")
     assert empty("init", *words).returncode == 64
     assert not Path(empty.folder / "stack.yaml").exists()
+
+
+def test_states_are_kept_out_of_git_wherever_the_stack_lies(empty: Cli) -> None:
+    made = empty("init", "sub")
+    command = re.search(r"Next: lbstack (.*)", made.stdout)
+    assert command and empty(*command[1].split(), "--auto-approve").returncode == 0
+    assert empty("plan", "sub/stack.yaml", "--sandbox", "--out", "plan.json").returncode == 0
+    subprocess.run(["git", "init", "-q"], cwd=empty.folder, check=True)
+    told = subprocess.run(
+        ["git", "status", "--porcelain", "-uall"],
+        cwd=empty.folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert sorted(line[3:] for line in told.stdout.splitlines()) == [
+        ".gitignore", "sub/lbstack.schema.json", "sub/stack.yaml"
+    ]  # fmt: skip
 
 
 PLACES = {

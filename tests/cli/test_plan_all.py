@@ -83,9 +83,13 @@ def test_a_stack_that_is_broken_or_refused_stops_no_other(many: Cli) -> None:
 
 
 def test_two_stacks_of_one_name_are_refused(many: Cli) -> None:
-    many.write(ONE.format(name="a"), "z.yaml")
+    many.write("stack: a\ndatasets: {other: {name: Other}}\n", "aa.yaml")
+    assert many("apply", "a.yaml", "--auto-approve").returncode == 0
     told = many("plan", "--all")
-    assert told.returncode == 1 and "z.yaml: stack a is the name of a.yaml, too" in told.stderr
+    assert told.returncode == 1 and "dataset.other" not in told.stdout
+    assert "aa.yaml: stack a is the name of a.yaml, too" in told.stderr
+    assert "a.yaml: stack a is the name of aa.yaml, too" in told.stderr
+    assert {each["digest"] for each in matrix(many, code=1).values() if each["stack"] == "a"} == {None}
 
 
 def test_plans_are_saved_and_carried_out_each_by_itself(many: Cli) -> None:
