@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lbstack.asking import Reader
+from lbstack.asking import Identity, Reader
 from lbstack.errors import StateError, typed
 from lbstack.graph import Graph
 from lbstack.kinds.contract import Fields, Kind, Sighting
@@ -42,18 +42,17 @@ class Binding:
 
 async def sightings(
     names: Iterable[str], kinds: Mapping[str, Kind], wire: Reader, passes: int = 2
-) -> tuple[dict[str, list[Sighting]], str]:
-    """All that lives of some kinds, and the organisation that it lives in. Two passes, their union: pages of
-    a list shift while others write."""
+) -> tuple[dict[str, list[Sighting]], Identity]:
+    """All that lives of some kinds, and who has seen it, in which organisation. Two passes, their union:
+    pages of a list shift while others write."""
     seen: dict[str, dict[str, Sighting]] = {name: {} for name in names}
-    organization = ""
+    identity = Identity()
     for _ in range(passes if seen else 0):
         readings = {name: kinds[name].search(None, True) for name in seen}
-        results, identity = await gather(readings, wire, organization=organization)
-        organization = identity.organization
+        results, identity = await gather(readings, wire, organization=identity.organization)
         for name, found in results.items():
             seen[name].update((sighting.id, sighting) for sighting in found)
-    return {name: list(found.values()) for name, found in seen.items()}, organization
+    return {name: list(found.values()) for name, found in seen.items()}, identity
 
 
 async def census(kinds: Mapping[str, Kind], wire: Reader, organization: str) -> dict[str, list[Sighting]]:
@@ -73,24 +72,60 @@ def claimed(stack: str, seen: Mapping[str, Sequence[Sighting]]) -> list[Sighting
 async def require_unclaimed(
     graph: Graph, kinds: Mapping[str, Kind], wire: Reader, words: Sequence[str], values: Sequence[str]
 ) -> None:
-    """Refuse to begin anew where objects of this very stack exist: their state is somewhere, or was lost.
-    `words` are the stack and the options as a command names them, `values` those of variables."""
-    tagged = {address.kind for address in graph.stack.resources if kinds[address.kind].tags}
-    seen, _ = await sightings(sorted(tagged), kinds, wire, passes=1)
-    owned = claimed(graph.stack.name, seen)
+    """Refuse to begin anew where objects of this very stack exist, or seem to: their state is somewhere, or
+    was lost. What `imports:` names is told already. `words` are the stack and the options as a command names
+    them, `values` those of variables."""
+    named = {address.kind for address in graph.stack.resources if not kinds[address.kind].looks_first}
+    seen, identity = await sightings(sorted(named), kinds, wire, passes=1)
+    told = {item.id for item in graph.stack.imports}
+    owned = [one for one in claimed(graph.stack.name, seen) if one.id not in told]
+    ways = (
+        f"name its state with --state; if that is lost: {typed('state rebuild', *words, *values)};"
+        f" for another copy of the stack: {typed('state new', *words)}"
+    )
     if owned:
-        told = ", ".join(f"{one.id} ({(one.owner or '').partition('/')[2]})" for one in owned[:3])
-        more = f" and {len(owned) - 3} more" if len(owned) > 3 else ""
+        names = _told([f"{one.id} ({(one.owner or '').partition('/')[2]})" for one in owned])
+        what = f"there is no state of stack {graph.stack.name} here, but what it made is: {names}"
+        raise Unclaimed(what, ways)
+    if alike := likely(graph, kinds, seen, identity.user):
+        names = _told([f"{one.id} ({address})" for address, one in alike])
         raise Unclaimed(
-            f"there is no state of stack {graph.stack.name} here, but what it made is: {told}{more}",
-            f"name its state with --state; if that is lost: {typed('state rebuild', *words, *values)};"
-            f" for another copy of the stack: {typed('state new', *words)}",
+            f"there is no state of stack {graph.stack.name} here, and what it seems to have made is: {names}",
+            f"{ways}, too, if these are none of its own; to manage them from now on: imports:",
         )
 
 
-def bind(graph: Graph, kinds: Mapping[str, Kind], seen: Mapping[str, Sequence[Sighting]]) -> list[Binding]:
-    """What each address of a stack is to be bound to, dependencies first. Pure."""
-    binding = _Binding(graph, kinds, seen)
+def _told(names: Sequence[str]) -> str:
+    """Some of the names, and how many more."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
+
+
+def likely(
+    graph: Graph, kinds: Mapping[str, Kind], seen: Mapping[str, Sequence[Sighting]], user: str
+) -> list[tuple[Address, Sighting]]:
+    """What a stack without a state may have made of the kinds that bear no ownership tag: what a rebuild
+    would bind or list, as far as nobody else is known to have made it. Pure."""
+    there = {(kind, one.id): one for kind, found in seen.items() for one in found}
+    brought = {item.address: item.id for item in graph.stack.imports}
+    found = []
+    for binding in bind(graph, kinds, seen, brought):
+        address = binding.address
+        if address in brought or kinds[address.kind].tags:
+            continue
+        some = [there[address.kind, binding.id]] if binding.id else binding.candidates
+        found += [(address, one) for one in some if one.creator in ("", user)]
+    return found
+
+
+def bind(
+    graph: Graph,
+    kinds: Mapping[str, Kind],
+    seen: Mapping[str, Sequence[Sighting]],
+    told: Mapping[Address, str] | None = None,
+) -> list[Binding]:
+    """What each address of a stack is to be bound to, dependencies first; of some it is `told`. Pure."""
+    binding = _Binding(graph, kinds, seen, dict(told or {}))
     return [binding.of(graph.stack.resources[address]) for address in graph.order]
 
 
@@ -106,6 +141,8 @@ class _Binding:
     def of(self, resource: Resource) -> Binding:
         """What one resource is bound to; everything it needs has been looked at."""
         address = resource.address
+        if address in self.ids:
+            return Binding(address, self.ids[address], "imports:")
         there = self.seen.get(address.kind, ())
         owners = {f"{self.graph.stack.name}/{name}" for name in (address, *self._former(resource))}
         own = [sighting for sighting in there if sighting.owner in owners]

@@ -68,7 +68,7 @@ def show(settings: Settings, address: str, as_json: bool, no_color: bool) -> int
 @options.lock_timeout
 @options.with_settings
 def rm(settings: Settings, address: str) -> int:
-    """Forget one resource; it stays in Labelbox."""
+    """Forget one resource; nothing changes in Labelbox."""
     from dataclasses import replace
 
     from lbstack.render.words import safe
@@ -81,7 +81,7 @@ def rm(settings: Settings, address: str) -> int:
         markers = (*state.markers, *ended)  # what came of them is watched for
         rest = replace(state.with_entry(wanted, None), pending=pending, markers=markers)
         store.save(replace(rest, serial=state.serial + 1))
-    click.echo(f"Forgot {safe(str(wanted))}. It stays in Labelbox.")
+    click.echo(f"Forgot {safe(str(wanted))}. Nothing was changed in Labelbox.")
     return Exit.OK
 
 

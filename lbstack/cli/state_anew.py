@@ -88,8 +88,8 @@ async def _look(settings: Settings, graph: Graph) -> tuple[Sequence[Binding], st
 
     async with open_wire(settings) as wire:
         names = dict.fromkeys(address.kind for address in graph.order)
-        seen, organization = await sightings(names, KINDS, wire)
-    return bind(graph, KINDS, seen), organization
+        seen, identity = await sightings(names, KINDS, wire)
+    return bind(graph, KINDS, seen), identity.organization
 
 
 def _state(graph: Graph, settings: Settings, bindings: Sequence[Binding], organization: str) -> State:

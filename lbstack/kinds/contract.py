@@ -69,7 +69,7 @@ class Live:
 
     `contents` counts what it is used for, `stake` those of what its kind `holds` that end with it.
     `updated` is when it was last changed, by the service's clock in seconds since 1970 (None: it did not
-    say); it is no part of what is compared.
+    say), `owner` what its ownership tag says, if it bears one; neither is part of what is compared.
     """
 
     id: str
@@ -77,6 +77,7 @@ class Live:
     contents: int = 0
     stake: int = 0
     updated: float | None = field(default=None, compare=False)
+    owner: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,17 +107,19 @@ class Dataset(Kind):
 
 
 def _live(node: dict[str, Any]) -> Live:
+    owner, marker = tag_of(node["description"])
     return Live(
         node["id"],
         {
             "name": node["name"],
             "description": untagged(node["description"] or ""),
             "integration": (node["signer"] or {}).get("id"),
-            MARKER: tag_of(node["description"])[1],
+            MARKER: marker,
         },
         contents=node["rowCount"] or 0,
         stake=node["rowCount"] or 0,
         updated=updated(node),
+        owner=owner,
     )
 
 

@@ -245,13 +245,14 @@ def _counts(quality: Fields) -> Fields:
 
 def _live(node: dict[str, Any]) -> Live:
     datasets = node["datasets"] or []
+    owner, marker = tag_of(node["description"])
     modes = {"benchmark": node["isBenchmarkEnabled"], "consensus": node["isConsensusEnabled"]}
     return Live(
         node["id"],
         {
             "name": node["name"],
             "description": untagged(node["description"] or ""),
-            MARKER: tag_of(node["description"])[1],
+            MARKER: marker,
             "media_type": node["allowedMediaType"],
             "quality": {
                 "mode": " and ".join(mode for mode, on in modes.items() if on) or "none",
@@ -267,6 +268,7 @@ def _live(node: dict[str, Any]) -> Live:
         # that a dataset which is disconnected takes labels along (API reference 6.2).
         stake=node["labelCount"] or 0,
         updated=updated(node),
+        owner=owner,
     )
 
 

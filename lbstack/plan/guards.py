@@ -13,6 +13,7 @@ emptied stack     state records resources, the stack names none, and all      lb
 prevent_destroy   what is, or was, protected would be destroyed or replaced   prevent_destroy: false
 data at stake     what is destroyed or replaced holds people's work           --allow-data-loss ADDRESS
                   (`Kind.holds`: rows, labels)
+another's         an import of what bears the ownership tag of another stack  from_stack: STACK
 the kind's own    what nobody could undo (`Kind.guard`)                       nothing
 ================  ==========================================================  =======================
 
@@ -62,6 +63,7 @@ def refusals(
     going = [c for c in plan.changes if c.action in GOES and c.address not in meant]
     found = [*_protected(plan), *_at_stake(plan, allowed)]
     if not plan.destroy:
+        found += _anothers(plan, stack, snapshot)
         found += _missing(plan, kinds, words)
         found += _emptied(going, stack, state, words) or [
             *_several_missing(going, state, snapshot, allowed),
@@ -121,6 +123,24 @@ def _missing(plan: Plan, kinds: Mapping[str, Kind], words: Sequence[str]) -> Ite
                     address,
                 ),
                 Allowed(recreate=(address,)),
+            )
+
+
+def _anothers(plan: Plan, stack: Stack, snapshot: Snapshot) -> Iterator[Refusal]:
+    told = {item.address: item for item in stack.imports}
+    for address in (change.address for change in plan.changes if change.importing):
+        live, item = snapshot.resources.get(address), told.get(address)
+        owner, _, theirs = ((live and live.owner) or "").partition("/")
+        if item and owner not in ("", stack.name, item.from_stack):
+            yield Refusal(
+                Problem(
+                    f"{item.id} is {theirs} of stack {owner}, as its description says: two stacks would"
+                    " manage it, and either could destroy it",
+                    f"let go of it there ({typed('state rm', theirs or 'ADDRESS', 'THAT-STACK')}), then say"
+                    f" from_stack: {owner} beside its id; in the same stack, moved: gives it another key",
+                    item.source,
+                    address,
+                )
             )
 
 

@@ -46,6 +46,9 @@ class ImportBlock(Block):
 
     address: str = Field(description="The resource")
     id: str = Field(description="The object's id in Labelbox", min_length=1)
+    from_stack: str | None = Field(
+        None, description="The stack that made the object, and has forgotten it since"
+    )
 
 
 def outputs(named: Mapping[str, Item], expander: Expander, problems: Problems) -> dict[str, Output]:
@@ -101,7 +104,7 @@ def imports(
         block = _block(ImportBlock, value, item, f"imports.{index}", problems)
         address = block and _address(block.address, "address", item, kinds, problems)
         if block and address:
-            found.append(Import(address, block.id, item.place))
+            found.append(Import(address, block.id, item.place, block.from_stack))
     return tuple(found)
 
 

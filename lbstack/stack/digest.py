@@ -21,7 +21,9 @@ def digest(stack: Stack) -> Stack:
         "outputs": {name: canonical(output.value) for name, output in stack.outputs.items()},
         "moved": [[str(one.from_), str(one.to)] for one in stack.moved],
         "removed": [[str(one.address), one.destroy] for one in stack.removed],
-        "imports": [[str(one.address), one.id] for one in stack.imports],
+        "imports": [
+            [str(one.address), one.id, *([one.from_stack] if one.from_stack else [])] for one in stack.imports
+        ],
     }
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return replace(stack, digest=hashlib.sha256(text.encode()).hexdigest())

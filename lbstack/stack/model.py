@@ -69,11 +69,12 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """An existing object comes under a resource of the stack."""
+    """An existing object comes under a resource of the stack; `from_stack` is the one that let go of it."""
 
     address: Address
     id: str
     source: Source
+    from_stack: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
