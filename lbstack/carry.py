@@ -110,6 +110,7 @@ async def _complete(run: Run, step: Step, work: StepWork) -> None:
     live = await _look(run, work)
     if step.tears:
         if live is not None or kind.leaves(work.object_id, work.memory):
+            await run.journal.before(run.ledger.told(run.state))
             await _retire(run, kind, work, step)
         return work.gone()
     if live is None:

@@ -58,11 +58,13 @@ class Problem:
 class StackError(Exception):
     """The root: a list of problems and the exit code they mean.
 
-    Where one command does what was refused, `command` is that command, to be pasted into a shell.
+    Where one command does what was refused, `command` is that command, to be pasted into a shell. `before`
+    is a command without which no other one will do.
     """
 
     exit = Exit.ERROR
     command = ""
+    before = ""
 
     def __init__(self, problems: Problem | str | Iterable[Problem], detail: str = "") -> None:
         if isinstance(problems, str):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lbstack.cli.options import duration
 from lbstack.errors import GuardError, typed
 from lbstack.redaction import is_secret
 from lbstack.session import Settings
@@ -72,6 +73,11 @@ class Again:
             yield from ("--parallelism", str(settings.parallelism))
         if settings.rate is not None:
             yield from ("--rate", str(settings.rate))
+        said = settings.environ.get("LBSTACK_SETTLE")
+        if settings.settle_for is not None and not (said and duration(said) == settings.settle_for):
+            yield from ("--settle", f"{settings.settle_for:g}s")
+        if not settings.waits and self.verb in ("", "apply", "destroy"):
+            yield "--no-wait"
         if settings.lock_timeout:
             yield from ("--lock-timeout", f"{settings.lock_timeout:g}s")
         if self.auto_approve:

@@ -192,10 +192,11 @@ async def execute(
     except (OSError, StackError) as trouble:  # the journal stays, and the next run goes on from it
         outcome.halted = outcome.halted or trouble
     code = Exit.INTERRUPTED if outcome.stopped and not outcome.failed else outcome.exit
-    logged.ended(outcome, Exit.ERROR if outcome.halted else code)
+    halted = outcome.halted
+    logged.ended(outcome, code if halted is None else getattr(halted, "exit", Exit.ERROR))
     teller.outcome(plan, outcome)
-    if outcome.halted is not None:
-        raise outcome.halted
+    if halted is not None:
+        raise halted
     return code
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from lbstack.errors import StackError
 from lbstack.render.terminal import watched
 from lbstack.render.text import Line
 from lbstack.render.words import safe, seconds, sentence
@@ -131,15 +132,14 @@ def outcome_lines(outcome: Outcome, again: str, first: str = "") -> Iterator[Lin
         yield (UNKNOWN_CREATE, "note")
     yield from _named("Not started", outcome.skipped, "note")
     if outcome.halted is not None:
-        yield (
-            "What was done could not be written down (see the error below), so nothing more was begun.",
-            "destroy",
-        )
+        so = ", so nothing more was begun" if outcome.skipped else ""
+        yield (f"What was done could not be written down (see the error below){so}.", "destroy")
     todo = [*(["mend the cause"] if outcome.failed else []), *([first] if first else [])]
     cause = "".join(f"{part}, " for part in todo).removesuffix(", ") + (" and " if todo else "")
     kept = "What was done is in state. " if outcome.halted is None else ""
     yield (f"{kept}To finish the rest, {cause}run:", "plain")
-    yield (f"    {again}", "bold")
+    before = outcome.halted.before if isinstance(outcome.halted, StackError) else ""
+    yield from ((f"    {command}", "bold") for command in (before, again) if command)
 
 
 UNKNOWN_CREATE = (

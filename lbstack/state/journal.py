@@ -16,6 +16,7 @@ tells those who would begin more.
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import zlib
@@ -122,6 +123,8 @@ class _File:
             make_folder(path.parent)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             self._handle = os.open(path, flags, 0o600)
+            with suppress(OSError):  # not every disk knows locks
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             try:
                 self._reserve(ROOM)
                 sync(self._handle)
@@ -164,6 +167,21 @@ class _File:
             if not written:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             view, at = view[written:], at + written
+
+
+def is_open(path: Path) -> bool:
+    """Whether some process has a journal open: it may write there yet, and stands still at most."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
 
 
 def encode(number: int, record: Record) -> bytes:

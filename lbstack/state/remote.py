@@ -28,10 +28,10 @@ from pathlib import Path
 from lbstack.errors import LockedError, StackError, StateError, typed
 from lbstack.state.cell import Cell, Claim, Held, Lost, Pause, Version, read, swap
 from lbstack.state.files import remove
-from lbstack.state.fold import fold
-from lbstack.state.journal import Journal, read_journal
+from lbstack.state.journal import Journal
 from lbstack.state.model import State, check
 from lbstack.state.remote_document import Document, decode, encode
+from lbstack.state.remote_journals import folded, journals, leave, tidy
 from lbstack.state.remote_log import RemoteLog, announcing
 from lbstack.values import Intent
 
@@ -86,7 +86,7 @@ class RemoteStore:
         if document is None:
             return State(self.stack, "", self.endpoint, key=secrets.token_bytes(32), stretched=True)
         self.require_own(document.state, self.where)
-        return self._folded(document)
+        return folded(document, self._beside)
 
     def require_own(self, state: State, where: str) -> None:
         """Refuse a state of another stack or endpoint."""
@@ -99,26 +99,10 @@ class RemoteStore:
                     f"{where} belongs to {name}{theirs}, not {ours}", "name another with --state"
                 )
 
-    def _folded(self, document: Document) -> State:
-        """The state with the journal of its last apply, where that ran on this machine."""
-        state, paths = document.state, self._journals(document.run)
-        head, *_ = records = read_journal(paths) or [{}]
-        if head.get("lineage") != state.lineage or head.get("run") != document.run:
-            return state
-        sent = {record.get("marker") for record in records}
-        never = set(head["announced"]) - sent  # announced all at once; these were not sent
-        state = replace(state, pending=tuple(i for i in state.pending if i.marker not in never))
-        rest = records[document.mark :]
-        return fold(state, rest, str(paths[0])) if rest else state
-
     @property
     def log(self) -> Path:
         """Where the applies of this machine are written down."""
         return self._beside.with_name(f"{self._beside.name}.log")
-
-    def _journals(self, run: str) -> tuple[Path, Path]:
-        first = self._beside.with_name(f"{self._beside.name}.{run}.journal")
-        return first, first.with_name(f"{first.name}.twin")
 
     # -- one at a time ----------------------------------------------------------------------------
 
@@ -234,7 +218,7 @@ class RemoteStore:
         lineage = state.lineage or str(uuid.uuid4())
         state = replace(state, lineage=lineage, epoch=state.epoch + 1, spent=spent)
         check(state, self.where)
-        before, version = self._left(), self._version
+        before, version = self._document, self._version
         try:
             with self._entered(claim, stay=True):
                 journal = self._open_journal(state, claim, intents)
@@ -249,20 +233,17 @@ class RemoteStore:
         except Lost:
             raise self._overtaken() from None
         self._log = RemoteLog(journal, claim, intents, state, self.numbered, self._write)
-        remove(*before)
+        leave(self._beside, before)
+        tidy(self._beside, journal.path, lineage)
         return state, self._log
 
     def _claim(self, operation: str) -> Claim:
         return Claim(str(uuid.uuid4()), self._who, operation, _now())
 
-    def _left(self) -> Sequence[Path]:
-        """The journal of the last run, which what is written next has folded in."""
-        return self._journals(self._document.run) if self._document else ()
-
     def _open_journal(self, state: State, claim: Claim, intents: Sequence[Intent]) -> Journal:
         announced = [intent.marker for intent in intents]
         facts = {"lineage": state.lineage, "run": claim.id, "announced": announced}
-        return Journal(*self._journals(claim.id), facts)
+        return Journal(*journals(self._beside, claim.id), facts)
 
     def _require_unmoved(self, version: Version | None) -> None:
         """What is held now must be what was read: to enter may have meant to look again."""
@@ -290,18 +271,18 @@ class RemoteStore:
             log.close()
             raise _kept(error, log, self._freeing(log.claim.id)) from None
         log.close()
-        remove(*self._journals(log.claim.id))
+        remove(*journals(self._beside, log.claim.id))
         with suppress(StackError):  # the next run frees what the host still holds for a run that ended
             self._cell.leave(log.claim.id)
 
     def _save_alone(self, state: State) -> None:
         """A write outside of an apply. It counts as a run of its own: journals of others end with it."""
-        claim, before, version = self._claim("save"), self._left(), self._version
+        claim, before, version = self._claim("save"), self._document, self._version
         with self._entered(claim):
             self._require_unmoved(version)
             self._prove(state)
             self._write(Document(state, run=claim.id))
-        remove(*before)
+        leave(self._beside, before)
 
     def _prove(self, state: State) -> None:
         """Before the first state is written here: show that the cell keeps what it is not told to replace."""
@@ -331,13 +312,17 @@ def _kept(error: StackError, log: RemoteLog, freeing: str) -> StackError:
     """The error of a last write that failed, and last where its content is kept."""
     what, then = error.problems[0].summary, error.problems[0].detail
     if isinstance(error, Lost):
-        then += ": the next apply finds what this one had in flight. What it did is written here, for a look"
-    else:
-        then += (
-            f", after: {freeing}. What was done is kept here, where the next run on"
-            " this machine takes it up by itself"
-        )
-    return type(error)(what, f"{then}: {log.path}")
+        then += ": the next apply finds what this one had in flight"
+        if log.path.exists():  # whoever was overtaken finds it tidied up
+            then += f". What it did is written here, for a look: {log.path}"
+        return type(error)(what, then)
+    then += (
+        f", after: {freeing}. What was done is kept here, where the next run on"
+        f" this machine takes it up by itself: {log.path}"
+    )
+    kept = type(error)(what, then)
+    kept.before = freeing
+    return kept
 
 
 def _now() -> str:

@@ -6,8 +6,9 @@ states tell versions apart (GitLab refuses a serial that it has seen, so `serial
 `version` is higher than any that Terraform knows: it refuses such a state, and would else take it for empty.
 
 Inside stand `format`, `run` (whose apply wrote last), `mark` (up to which line of that run's own journal it
-is told here), `lock` (who holds the state), `proven` (that the cell minds conditions was tried), `key` (for
-secrets' digests), `state`, and `sha256` over all of it. `write` makes each document differ from all others.
+is told here), `lock` (who holds the state), `forced` (that the lock was taken from that run, which may live
+all the same), `proven` (that the cell minds conditions was tried), `key` (for secrets' digests), `state`, and
+`sha256` over all of it. `write` makes each document differ from all others.
 
 The key lies beside what it digests, for a runner's disk does not outlive its job. So whoever can read the
 document can try guesses, and each must cost: digests here are stretched with scrypt (`State.stretched`).
@@ -39,11 +40,12 @@ class Document:
     run: str = ""
     mark: int = 0
     lock: Claim | None = None
+    forced: bool = False
     proven: bool = True
 
     def freed(self) -> Document:
-        """The same, held by nobody."""
-        return replace(self, lock=None)
+        """The same, taken from who holds it, and held by nobody."""
+        return replace(self, lock=None, forced=True)
 
 
 def encode(document: Document) -> bytes:
@@ -55,6 +57,7 @@ def encode(document: Document) -> bytes:
         "run": document.run,
         "mark": document.mark,
         "lock": None if lock is None else _claim_to_json(lock),
+        **({"forced": True} if document.forced else {}),
         "proven": document.proven,
         "key": state.key.hex(),
         "state": state_to_json(state),
@@ -92,6 +95,7 @@ def decode(raw: bytes, where: str) -> Document:
             str(body["run"]),
             int(body["mark"]),
             None if lock is None else _claim_from_json(mapping(lock)),
+            bool(body.get("forced", False)),
             bool(body["proven"]),
         )
     except (KeyError, TypeError, ValueError):

@@ -4,11 +4,16 @@
 | --- | --- | --- |
 | `add` | durable before it returns | - |
 | `before` a create whose intent is not there as it is sent | the intent | now, or it is not sent |
-| `before` any other step | - | if the last write is older than `FENCE`, to see that the state is still ours |
+| `before` any step, if this process did not run for `ASLEEP` | - | now, or it is not sent |
+| `before` any other create | - | if the last write is older than `FRESH`: is the state still ours? |
+| `before` any other step | - | the same, after `FENCE` |
 | `checkpoint`, as steps end | - | every `STEPS` steps, or after `FENCE` |
 
 Of a create that bears its marker it is enough that the marker is there, as it is since the first write;
 what bears none is found again by what it was sent with. Writes that come together become one.
+
+Whoever sleeps may be overtaken meanwhile, and does not feel how long it was. So a heart beats while the
+apply runs, and who wakes up sees from its last beat that time is missing.
 
 A write that is lost to another run ends the log, for good. One that fails for other reasons is tried again
 at the next occasion; when none has succeeded for `OVERDUE`, that ends the log too.
@@ -33,7 +38,11 @@ from lbstack.state.remote_document import Document, encode
 from lbstack.values import Address, Intent
 
 FENCE = 10.0
+FRESH = 3.0
 STEPS = 20
+BEAT = 0.1
+ASLEEP = 0.5
+"""Seconds without a beat after which the state may be another's by now."""
 OVERDUE = 30.0
 """Seconds by which a write may be late before nothing more is begun."""
 
@@ -73,7 +82,9 @@ class RemoteLog:
         self._lines = 1
         self._document = Document(state, run=claim.id, mark=1, lock=claim)
         self._steps = 0
-        self._written = now()
+        self._written = self._beaten = now()
+        self._slept = False
+        self._heart: asyncio.Task[None] | None = None
         self._guard = asyncio.Lock()
         self._ended: StackError | None = None
         self._closed = False
@@ -97,15 +108,20 @@ class RemoteLog:
 
     async def before(self, state: State, intent: Intent | None = None) -> None:
         """Called before each step is sent. Raises if the state is not ours any more, if that has not been
-        known for too long, or if the next run could not know of the create."""
+        known for too long, or not since this process slept, or if the next run could not know of the
+        create."""
+        self._live()
         if intent is not None:
             self.add(intent_record(intent))
             self._unsent.pop(intent.address, None)
             self._sending[intent.address] = intent
         self._tell(state)
+        old = FENCE if intent is None else FRESH
         await self._bring(
-            lambda: self._lacks(intent) or self._age() > FENCE, must=lambda: self._lacks(intent)
+            lambda: self._lacks(intent) or self.beat() or self._age() > old,
+            must=lambda: self._lacks(intent) or self.beat(),
         )
+        await self._bring(self.beat, must=self.beat)  # it may have slept while it wrote
 
     async def checkpoint(self, state: State) -> None:
         """Called as steps end."""
@@ -122,7 +138,27 @@ class RemoteLog:
         """Close the journal, once; it stays for the next run on this machine."""
         if not self._closed:
             self._closed = True
+            if self._heart is not None and not self._heart.get_loop().is_closed():
+                self._heart.cancel()
             self._journal.close()
+
+    def _live(self) -> None:
+        """Let the heart beat from the first step on."""
+        self.beat()
+        if self._heart is None or self._heart.done():
+            self._heart = asyncio.create_task(self._beating())
+
+    async def _beating(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT)
+            self.beat()
+
+    def beat(self) -> bool:
+        """Called while the process runs: whether it slept since the state was last seen to be ours."""
+        time = now()
+        self._slept = self._slept or time - self._beaten > ASLEEP
+        self._beaten = time
+        return self._slept
 
     def _tell(self, state: State) -> None:
         """Take down what is known now, all of one moment: the state of an apply changes in place."""
@@ -152,13 +188,15 @@ class RemoteLog:
             claim = replace(self.claim, beats=self._document.lock.beats + 1 if self._document.lock else 1)
             self._document = document = self._number(replace(self._document, lock=claim))
             pending, steps = document.state.pending, self._steps
+            data = encode(document)  # here, for nothing may change meanwhile
+            slept, self._slept = self.beat(), False  # a sleep from here on is another one
             try:
-                # Encoded here, for nothing may change meanwhile.
-                await asyncio.to_thread(self._write, document, encode(document))
+                await asyncio.to_thread(self._write, document, data)
             except Lost as lost:
                 self._ended = lost
                 raise
             except (Trouble, AuthError) as error:
+                self._slept = self._slept or slept
                 if self._age() > FENCE + OVERDUE:
                     self._ended = error
                 if must() or self._ended:

@@ -37,14 +37,14 @@ def test_every_option_that_matters_is_said_again(cli: Cli) -> None:
     cli.write("word: y\n", "words file.yaml")
     words = [
         "my stack.yaml", "--sandbox", "--state=st.json", "--var-file=words file.yaml", "--parallelism", "3", "--rate=900",
-        "--target=integration.bucket", "--lock-timeout", "5s", "--auto-approve",
+        "--target=integration.bucket", "--lock-timeout", "5s", "--auto-approve", "--settle=1m", "--no-wait",
     ]  # fmt: skip
     done = cli("apply", *words, env={"LBSTACK_VAR_s": "hunter2secret"})
     again = next_command(done)
     assert again[:3] == ["lbstack", "apply", "my stack.yaml"]
     assert set(again[3:]) == {
         "--sandbox", "--state", "st.json", "--var-file", "words file.yaml", "--parallelism", "3", "--rate", "900",
-        "--target", "integration.bucket", "--lock-timeout", "5s", "--auto-approve",
+        "--target", "integration.bucket", "--lock-timeout", "5s", "--auto-approve", "--settle", "60s", "--no-wait",
     }  # fmt: skip
     repeated = cli(*again[1:], env={"LBSTACK_VAR_s": "hunter2secret"})
     assert next_command(repeated) == again
@@ -70,7 +70,7 @@ def test_destroy_says_destroy_again(served: Cli) -> None:
         assert done.returncode == 4
         again = shlex.split(done.stdout.splitlines()[-1])
         assert again[:2] == ["lbstack", "destroy"]
-        assert {*place, "--auto-approve"} == {*again[2:]}
+        assert {*place, "--auto-approve", "--no-wait"} == {*again[2:]}
 
 
 def test_a_saved_plan_is_applied_where_it_was_made(cli: Cli) -> None:

@@ -192,6 +192,11 @@ def test_a_store_that_fails_at_the_end_ends_with_where_the_journal_is(desk: Desk
     assert path.endswith(".journal") and (desk.folder / path).exists()
     id = re.search(r"force-unlock ([0-9a-f-]{36})", failed.err)
     assert id
+    # All was begun, and what is to be run stands in its order.
+    assert "nothing more was begun" not in failed.out
+    first, then = [line.strip() for line in failed.out.splitlines()[-2:]]
+    assert first == f"lbstack force-unlock {id[1]} stack.yaml --sandbox"
+    assert then == "lbstack apply stack.yaml --sandbox --auto-approve"
     desk.server.faults = []
     desk.done("force-unlock", id[1], "stack.yaml")
     assert "No changes." in desk.done("plan", "stack.yaml", "--detailed-exitcode")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from lbstack.errors import AuthError, LockedError, StackError, StateError, UsageError
 from lbstack.state import remote_log
 from lbstack.state.cell import Lost, Trouble
+from lbstack.state.journal import encode
 from lbstack.state.model import Entry, State
 from lbstack.state.remote import RemoteStore
 from lbstack.state.remote_document import decode
@@ -323,6 +325,66 @@ def test_a_paused_holder_that_was_overtaken_starts_nothing_more_and_overwrites_n
     assert not place.store().held()
 
 
+def pass_by(clock: list[float], log: remote_log.RemoteLog, seconds: float) -> None:
+    """Let time pass in which the process runs."""
+    for _ in range(round(seconds / remote_log.BEAT)):
+        clock[0] += remote_log.BEAT
+        log.beat()
+
+
+def test_who_slept_shortly_asks_whose_the_state_is_before_anything_more_is_sent(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(remote_log, "now", lambda: clock[0])
+    state, log = begun(place.store(), intent(A), intent(B))
+    written = place.server.count(place.write)
+    pass_by(clock, log, remote_log.FRESH - 1)
+    run(log.before(state, intent(A)))
+    assert place.server.count(place.write) == written
+    clock[0] += remote_log.ASLEEP * 1.1
+    log.beat()  # the heart may be the first to wake, or the step
+    run(log.before(state, intent(B)))
+    run(log.before(state))
+    assert place.server.count(place.write) == written + 1
+    place.store("there").unlock(log.claim.id)
+    clock[0] += remote_log.ASLEEP * 1.1
+    for _ in range(2):
+        with pytest.raises(Lost):
+            run(log.before(state))
+
+
+def test_who_slept_and_cannot_ask_sends_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(remote_log, "now", lambda: clock[0])
+    state, log = begun(place.store(), intent(A))
+    clock[0] += remote_log.ASLEEP * 1.1
+    place.break_down(Answer(503))
+    for _ in range(2):
+        with pytest.raises(Trouble):
+            run(log.before(state))
+    place.server.faults = []
+    run(log.before(state))
+
+
+def test_who_slept_while_it_asked_asks_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(remote_log, "now", lambda: clock[0])
+    state, log = begun(place.store(), intent(A))
+    ending = place.url.rpartition("/")[2]
+
+    def sleepily(asked: Any, serve: Any) -> Answer:
+        answer: Answer = serve(asked)
+        clock[0] += remote_log.ASLEEP * 1.1
+        return answer
+
+    clock[0] += remote_log.ASLEEP * 1.1
+    written = place.server.count(place.write)
+    place.server.faults = [Fault(place.write, sleepily, ending=ending)]
+    run(log.before(state))
+    assert place.server.count(place.write) == written + 2
+
+
 def test_a_holder_that_writes_often_enough_does_not_ask_before_each_step(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,9 +400,14 @@ def test_a_holder_that_writes_often_enough_does_not_ask_before_each_step(
     assert place.server.count(place.write) == written
     run(log.checkpoint(state))
     assert place.server.count(place.write) == written + 1
-    clock[0] += remote_log.FENCE + 1
-    run(log.before(state))
+    pass_by(clock, log, remote_log.FRESH + 1)
+    run(log.before(state))  # nothing is made by this one
+    assert place.server.count(place.write) == written + 1
+    run(log.before(state, intents[-1]))
     assert place.server.count(place.write) == written + 2
+    pass_by(clock, log, remote_log.FENCE + 1)
+    run(log.before(state))
+    assert place.server.count(place.write) == written + 3
 
 
 def test_a_create_without_a_marker_is_told_before_it_is_sent(place: Place) -> None:
@@ -384,6 +451,11 @@ def test_what_was_cut_off_is_taken_up_where_its_journal_lies(place: Place) -> No
     here = place.store().load()
     assert here.resources == {A: Entry("id-a")}
     assert [known.address for known in here.pending] == [B]
+    # It lives, though its lock was taken from it, and may send what it had not sent when that was read.
+    assert {(known.address, known.id) for known in here.markers} == {(A, "id-a"), (C, None)}
+    log.close()
+    dead = place.store().load()
+    assert [(known.address, known.id) for known in dead.markers] == [(A, "id-a")]
     again = place.store()
     with again.locked():
         after, log = begun(again)
@@ -400,7 +472,7 @@ def test_what_was_written_there_is_not_taken_up_twice(place: Place, monkeypatch:
     run(log.before(state, intent(A)))
     log.add({"resource": str(A), "entry": {"id": "id-a", "attributes": {}}})
     made = replace(state, resources={A: Entry("id-a")}, markers=(replace(intent(A), id="id-a"),))
-    clock[0] += remote_log.FENCE + 1
+    pass_by(clock, log, remote_log.FENCE + 1)
     run(log.checkpoint(made))
     log.add({"resource": str(A), "entry": {"id": "id-a", "attributes": {"name": "A"}}})
     here = place.store().load()
@@ -420,6 +492,19 @@ def test_a_journal_of_a_run_that_was_overtaken_is_not_taken_up(place: Place) -> 
     assert place.store().load().resources == {B: Entry("id-b")}
 
 
+def test_the_journal_of_a_run_that_lives_stays_until_it_is_old(place: Place) -> None:
+    _, overtaken = begun(place.store(), intent(A))
+    place.store().unlock(overtaken.claim.id)
+    saved(place)
+    assert place.journals() == [overtaken.path]
+    foreign = overtaken.path.with_name("signs.json.x.journal")
+    foreign.write_bytes(encode(0, {"lineage": "of another state", "run": "x"}))
+    for path in (overtaken.path, foreign):
+        os.utime(path, (0, 0))
+    saved(place)
+    assert place.journals() == [foreign]
+
+
 # -- stores that fail ---------------------------------------------------------------------------------
 
 
@@ -436,10 +521,10 @@ def test_steps_stop_when_nothing_could_be_written_for_too_long_and_the_journal_i
         state, log = begun(store, intent(A))
         run(log.before(state, intent(A)))
         place.break_down(answer)
-        clock[0] += remote_log.FENCE + 1
+        pass_by(clock, log, remote_log.FENCE + 1)
         run(log.before(state))  # a write is due, and it may yet succeed
         run(log.checkpoint(state))
-        clock[0] += remote_log.OVERDUE
+        pass_by(clock, log, remote_log.OVERDUE)
         with pytest.raises((Trouble, AuthError)):
             run(log.before(state))
         place.server.faults = []
