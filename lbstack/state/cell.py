@@ -108,6 +108,10 @@ class Cell(Protocol):
         all that is written, so that a cell which overwrites is not harmed. Raises `StateError`."""
         ...
 
+    def drop(self, data: bytes) -> None:
+        """Remove what the cell holds, if it is this: nothing that was ever used."""
+        ...
+
 
 Pause = Callable[[float], None]
 

@@ -291,7 +291,12 @@ class RemoteStore:
         document = Document(replace(state, resources={}, pending=(), markers=(), outputs={}), proven=False)
         data = self._write(document)
         assert self._version is not None
-        self._cell.prove(data, self._version)
+        try:
+            self._cell.prove(data, self._version)
+        except StateError:  # nothing will be kept here, so nothing stays; least of all a key of digests
+            with suppress(StackError):
+                self._cell.drop(data)
+            raise
 
     def _write(self, document: Document, data: bytes | None = None, pause: Pause | None = None) -> bytes:
         """Put a document in the place of the last one that we know, one at a time."""

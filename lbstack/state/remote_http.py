@@ -23,6 +23,7 @@ import ssl
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -161,11 +162,21 @@ class HttpCell:
 
         info = json.dumps(_info(other, self.where)).encode()
         if not refuses(lambda: must_be_refused(self._methods[0], self._lock_at, info, None), self._pause):
+            with suppress(StackError):
+                self.leave(other.id)
             raise unsafe(self.where, "can be locked twice")
         if not refuses(
             lambda: must_be_refused(self._update, self.where, data, {"ID": other.id}), self._pause
         ):
             raise unsafe(self.where, "is written to by whoever does not hold the lock")
+
+    def drop(self, data: bytes) -> None:
+        if self.get().data != data:
+            return
+        id = self._held.id if self._held else ""
+        answer = self._send("DELETE", self.where, None, {"ID": id} if id else None)
+        if answer.status_code not in (*DONE, 404):
+            raise self._trouble("removed", answer)
 
     def _send(
         self, method: str, url: str, body: bytes | None = None, query: dict[str, str] | None = None

@@ -87,6 +87,13 @@ class ObjectCell:
             if not refuses(lambda expected=expected: self.put(data, expected)):  # type: ignore[misc]
                 raise unsafe(self.where, "is written to whatever is there: conditions of writes are ignored")
 
+    def drop(self, data: bytes) -> None:
+        if self.get().data == data:
+            try:
+                self._obstore.delete(self._store, self._key)
+            except (self._errors.BaseError, OSError) as error:
+                raise self._trouble("removed", error) from None
+
     def _trouble(self, verb: str, error: Exception) -> Trouble | AuthError:
         what = f"{self.where} cannot be {verb}: {told(error)}"
         denied = isinstance(error, (self._errors.PermissionDeniedError, self._errors.UnauthenticatedError))

@@ -80,6 +80,9 @@ class Forge:
                 return Answer(422)
             versions.append(asked.body)
             return Answer(200)
+        if asked.method == "DELETE":
+            versions.clear()
+            return Answer(200)
         return Answer(405)
 
 

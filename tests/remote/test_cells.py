@@ -329,3 +329,21 @@ def test_pauses_are_bounded() -> None:
     slept: list[float] = []
     assert list(cells.patiently(slept.append)) == list(range(len(cells.PAUSES) + 1))
     assert all(half / 2 <= seconds <= half for seconds, half in zip(slept, cells.PAUSES, strict=True))
+
+
+def test_a_host_that_can_be_locked_twice_is_left_without_a_lock(host: Forge) -> None:
+    cell = behind(host)
+    version = swap(cell, content("one"), None)
+    host.minds_locks = False
+    with pytest.raises(StateError, match="can be locked twice"):
+        cell.prove(content("one"), version)
+    assert not host.locks
+
+
+def test_only_what_is_still_there_is_dropped(bucket: Bucket, host: Forge) -> None:
+    for cell in (objects(bucket), behind(host)):
+        swap(cell, content("one"), None)
+        cell.drop(content("another"))
+        assert read(cell).data == content("one")
+        cell.drop(content("one"))
+        assert read(cell).data is None

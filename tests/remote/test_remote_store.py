@@ -553,6 +553,7 @@ def test_a_store_that_minds_no_conditions_takes_no_state(place: Place) -> None:
     for _ in range(2):
         with store.locked(), pytest.raises(StateError, match="could overwrite each other"):
             begun(store)
+        assert place.store()._cell.get().data is None  # nor anything else
     place.server.faults = []
     assert not place.store().exists and not place.store().held()
     saved(place)
