@@ -166,7 +166,7 @@ def read_by_two(life: Life) -> None:
     raise Broken("two are at work")
 
 
-def overtaken(life: Life) -> None:
+def overtaken(life: Life, seconds: float = 60) -> None:
     """A holder sleeps after its first mutation for longer than others wait; they free the state and go on."""
     life.wish = {
         "dataset.d": {"name": "d"},
@@ -175,25 +175,30 @@ def overtaken(life: Life) -> None:
     cell = Kept()
     life.opened = at(cell, life.folder / "here")
     with pytest.MonkeyPatch.context() as patch:
-        sleeper = Sleeper(patch, lambda: take_over(at(cell, life.folder / "there")()))
+        sleeper = Sleeper(patch, lambda: take_over(at(cell, life.folder / "there")()), seconds)
         ended = life.apply(sleeper)
     must(ended is Exit.STATE, f"ended with {ended}")
     begun = [body for body in sleeper.sent if b"mutation" in body][1:]
     must(not begun, f"{len(begun)} mutations were sent after it woke")
 
 
+def overtaken_shortly(life: Life) -> None:
+    """The same in two seconds, in which a write that was just made is no sign of anything."""
+    overtaken(life, 2)
+
+
 class Sleeper(Script):
     """Weather in which the machine falls asleep as its first mutation is on its way."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, meanwhile: Callable[[], None]) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, meanwhile: Callable[[], None], seconds: float) -> None:
         super().__init__()
-        self.patch, self.meanwhile, self.slept = patch, meanwhile, False
+        self.patch, self.meanwhile, self.seconds, self.slept = patch, meanwhile, seconds, False
 
     def fault(self, body: bytes) -> str:
         if b"mutation" in body and not self.slept:
             self.slept = True
             self.meanwhile()
-            woken = remote_log.now() + 60
+            woken = remote_log.now() + self.seconds
             self.patch.setattr(remote_log, "now", lambda: woken)
         return super().fault(body)
 
@@ -378,7 +383,12 @@ def no_swap(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_fence(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(remote_log, "FENCE", 1e9)
+    for name in ("FENCE", "FRESH", "ASLEEP"):
+        patch.setattr(remote_log, name, 1e9)
+
+
+def no_heart(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(remote_log, "ASLEEP", 1e9)
 
 
 def no_nonce(patch: pytest.MonkeyPatch) -> None:
@@ -448,6 +458,7 @@ MECHANISMS: dict[str, tuple[Patch, Callable[[Life], None]]] = {
     "a second look for what is gone": (one_look, lagging),
     "the compare-and-swap": (no_swap, read_by_two),
     "the fence": (no_fence, overtaken),
+    "the heart": (no_heart, overtaken_shortly),
     "the nonce of a saved plan": (no_nonce, saved_once),
     "redaction": (no_redaction, echoed),
     "an auth error ends the apply": (no_bar, barred),
