@@ -127,7 +127,14 @@ def _adopt_facts(plan: Plan, state: State, journal: Log) -> State:
         if change.action is not Action.NOOP or entry is None:
             continue
         known = {name: value for name, value in (change.after or {}).items() if name != "id"}
-        facts = replace(entry, id=change.id, attributes=known, needs=change.needs, protected=change.protected)
+        facts = replace(
+            entry,
+            id=change.id,
+            attributes=known,
+            needs=change.needs,
+            protected=change.protected,
+            unverified=change.unverified,
+        )
         if not same(facts, entry):
             resources[change.address] = facts
             journal.add(result_record(change.address, facts))

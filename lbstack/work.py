@@ -219,6 +219,7 @@ class StepWork:
             needs=self._needs,
             unfinished=(),
             protected=self._protected,
+            unverified=self._step.change.unverified if self._step.change else (),
         )
         self._run.remember(self.address, entry)
 

@@ -24,6 +24,9 @@ from lbstack.render.words import safe
 from lbstack.session import Settings, find_lost, load_graph, open_store
 from lbstack.state.model import Entry, State
 
+NOTHING = "There is nothing to remove."
+ALL_STAYS = "Nothing is removed that was not named."
+
 
 @click.command("gc")
 @options.stack_argument
@@ -57,7 +60,7 @@ def command(
                 plan = _plan(found, [await _look(orphan, found, wire, settings) for orphan in chosen])
                 if not as_json:
                     write([(line, "plain") for line in _named(chosen, verdict.orphans)], no_color)
-                teller.plan(plan)
+                teller.plan(plan, ALL_STAYS if verdict.orphans else NOTHING)
                 if plan.empty:
                     return Exit.OK
                 if not (auto_approve or yes(plan)):
@@ -89,7 +92,8 @@ def _named(chosen: Sequence[Orphan], orphans: Sequence[Orphan]) -> Iterator[str]
         yield (
             f"  - {name}" if orphan in chosen else f"  ? {name} stays; to remove it, too: --also {orphan.id}"
         )
-    yield ""
+    if orphans:
+        yield ""
 
 
 async def _look(orphan: Orphan, state: State, wire: Any, settings: Settings) -> Deposed:

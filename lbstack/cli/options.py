@@ -101,7 +101,7 @@ def allowing(command: Command) -> Command:
             "--recreate",
             multiple=True,
             metavar="ADDRESS",
-            help="Make another, where this one is gone from the workspace (again for more).",
+            help="Make another, where this one is gone or has a secret that nobody knows (again for more).",
         ),
         click.option("--allow-mass-change", is_flag=True, help="Let many resources end in one plan."),
     ):

@@ -32,11 +32,12 @@ class Teller:
         self.again = again
         self.gc = again.settings.command("gc")
 
-    def plan(self, plan: Plan) -> None:
+    def plan(self, plan: Plan, nothing: str = NO_CHANGES) -> None:
+        """What is to be done; `nothing` says that nothing is."""
         if self.as_json:
             self._emit(
                 "planned_changes",
-                NO_CHANGES if plan.empty else summary(plan.counts()),
+                nothing if plan.empty else summary(plan.counts()),
                 plan=plan_document(plan),
                 changes=plan.counts(),
             )
@@ -44,7 +45,7 @@ class Teller:
             self._write([*plan_lines(plan, self.gc), ("", "plain")])
         else:
             warned = orphan_lines(plan.orphans, self.gc)
-            self._write([*warned, *note_lines(plan.notes), (NO_CHANGES, "bold")])
+            self._write([*warned, *note_lines(plan.notes), (nothing, "bold")])
 
     def waits(self, intents: Sequence[Intent], seconds: float) -> None:
         """Nothing goes on before it is known what became of these."""

@@ -73,7 +73,8 @@ class Change:
     With `importing`, an existing object comes under this address. Where a replacement `forgets`, the old
     object stays in the workspace, for nothing can destroy it. `needs` are the addresses it
     will depend on, `needed` those it depended on when last applied. `contents` is how many of what it
-    `holds` (labels, say) the object has, for what ends it ends them too.
+    `holds` (labels, say) the object has, for what ends it ends them too. `unverified` are the secrets of an
+    object that stays of which nobody knows whether it has them.
     """
 
     address: Address
@@ -93,6 +94,7 @@ class Change:
     importing: bool = False
     forgets: bool = False
     source: Source | None = None
+    unverified: tuple[str, ...] = ()
 
     @property
     def symbol(self) -> str:

@@ -20,7 +20,18 @@ from lbstack.plan.changes import ABSENT, Action, Change, Deposed, FieldChange, O
 from lbstack.plan.diff import differences
 from lbstack.plan.fingerprints import seen_in
 from lbstack.plan.notes import awaited
-from lbstack.plan.remembered import CHANGED, LEFT, comparable, drift, gone, shaped, unfinished
+from lbstack.plan.remembered import (
+    CHANGED,
+    LEFT,
+    comparable,
+    doubted,
+    drift,
+    gone,
+    renewed,
+    shaped,
+    unfinished,
+    untold,
+)
 from lbstack.plan.targets import limited
 from lbstack.stack.model import Resource
 from lbstack.state.model import Entry, State
@@ -41,7 +52,8 @@ def plan(
 ) -> Plan:
     """What would bring the workspace to the stack. `state` has its `moves` made and its `imports` bound.
 
-    What is gone from the workspace is made anew only where it is named to `recreate`; else it is missing.
+    What is gone from the workspace is made anew only where it is named to `recreate`; else it is missing. So
+    is what was bound with secrets that nobody knows.
     """
     making = _Making(
         graph, state, snapshot, kinds, frozenset(address for address, _ in imports), frozenset(recreate)
@@ -208,6 +220,7 @@ class _Making:
         have = comparable(kind, bound, live.attributes, entry)
         fields = differences(kind, bound, have, used=live.contents > 0)
         fields += unfinished(kind, entry, bound, fields)
+        fields += renewed(kind, entry, bound) if address in self.recreate else []
         replaced = any(line.replaces for line in fields)
         forgets = replaced and not kind.deletable
         action = Action.REPLACE if replaced else Action.UPDATE if fields else Action.NOOP
@@ -234,6 +247,7 @@ class _Making:
             importing=address in self.importing,
             forgets=forgets,
             source=resource.source,
+            unverified=() if replaced else tuple(name for name in untold(kind, entry) if name in bound),
         )
 
     def _needs(self, address: Address) -> tuple[Address, ...]:
@@ -296,7 +310,7 @@ class _Making:
 
     def notes(self) -> Iterable[str]:
         phrases = {address: self._awaits(address) for address in self.graph.order if address in self.after}
-        return awaited(phrases, self.waiting)
+        return [*awaited(phrases, self.waiting), *doubted(self.changes)]
 
 
 def _protected(resource: Resource, entry: Entry) -> bool:

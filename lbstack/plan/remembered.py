@@ -20,6 +20,7 @@ GONE = "deleted outside lbstack"
 ENDED = "destroyed by an apply that was cut off"
 CHANGED = "changed outside lbstack"
 LEFT = "no longer in the stack"
+UNVERIFIED = "nobody knows whether it has this"
 UNFINISHED = "the last apply did not finish this"
 
 
@@ -69,12 +70,36 @@ def comparable(kind: Kind, want: Mapping[str, Any], live: Mapping[str, Any], ent
         if kind.role(name, WriteOnly):
             # Of an object that was just imported nothing is remembered; what could only be had by
             # replacing it is taken to be as wished.
-            unknown = kind.role(name, Immutable) and not entry.attributes
+            unknown = not entry.attributes and name in untold(kind, entry)
             have[name] = want[name] if unknown else entry.attributes.get(name)
         if kind.role(name, Listed):
             mine = {*(want[name] or {}), *(entry.attributes.get(name) or {})}
             have[name] = {key: item for key, item in (have.get(name) or {}).items() if key in mine}
     return have
+
+
+def untold(kind: Kind, entry: Entry) -> tuple[str, ...]:
+    """What an object has that was bound, and not made, and that neither tells nor can be set."""
+    if entry.attributes:
+        return entry.unverified
+    return tuple(n for n in kind.roles if kind.role(n, WriteOnly) and kind.role(n, Immutable))
+
+
+def renewed(kind: Kind, entry: Entry, bound: Fields) -> list[FieldChange]:
+    """What makes another object of one that was named for it, so that nothing of it is untold."""
+    names = [name for name in untold(kind, entry) if name in bound]
+    return [FieldChange((n,), bound[n], bound[n], replaces=True, note=UNVERIFIED) for n in names]
+
+
+def doubted(changes: Iterable[Change]) -> Iterator[str]:
+    """What nobody knows of objects that were bound, a line for each."""
+    for change in changes:
+        if change.unverified:
+            address, names = change.address, " and ".join(change.unverified)
+            yield (
+                f"{address}: nobody knows whether its {names} is the one of the stack, for it was bound and"
+                f" not made; to be sure, let another be made: --recreate {address}"
+            )
 
 
 def unfinished(kind: Kind, entry: Entry, bound: Fields, fields: list[FieldChange]) -> list[FieldChange]:

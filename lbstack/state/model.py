@@ -33,7 +33,8 @@ class Entry:
     `id` is None between the retirement of nothing and the creation of a replacement: an entry
     without an id must have something deposed. `unfinished` names fields that a broken step left
     in doubt; `memory` is the kind's own. `ending` says that an apply was to destroy it, and has not told
-    how that went: once it is gone, that was us.
+    how that went: once it is gone, that was us. `unverified` names secrets that the object had when it was
+    bound: they are remembered as wished, and nobody knows.
     """
 
     id: str | None
@@ -44,6 +45,7 @@ class Entry:
     unfinished: tuple[str, ...] = ()
     protected: bool = False
     ending: bool = False
+    unverified: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,8 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
         data["protected"] = True
     if entry.ending:
         data["ending"] = True
+    if entry.unverified:
+        data["unverified"] = list(entry.unverified)
     return data
 
 
@@ -271,6 +275,7 @@ def entry_from_json(data: dict[str, Any]) -> Entry:
         tuple(str(name) for name in data.get("unfinished", [])),
         bool(data.get("protected", False)),
         bool(data.get("ending", False)),
+        tuple(str(name) for name in data.get("unverified", [])),
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lbstack.render.words import NO_CHANGES
-from tests.cli.conftest import STACK, Cli
+from tests.cli.conftest import STACK, Cli, graphql
 
 TWO = STACK.replace("outputs:", "  other: {name: Other}\noutputs:")
 
@@ -139,3 +139,23 @@ def test_the_state_of_somebody_else_is_refused(cli: Cli) -> None:
     os.chown(state_file(cli), 12345, -1)
     done = cli("plan", "--sandbox")
     assert (done.returncode, "belongs to user 12345" in done.stderr) == (7, True)
+
+
+def test_what_is_forgotten_may_be_gone_already_and_nothing_else_is_said(served: Cli) -> None:
+    assert served("apply", "--auto-approve").returncode == 0
+    id = json.loads(served("show", "--json").stdout)["resources"][0]["id"]
+    graphql(
+        served, "mutation($id: ID!) { updateDataset(where: {id: $id}, data: {deleted: true}) { id } }", id=id
+    )
+    done = served("state", "rm", "dataset.signs")
+    assert done.stdout == "Forgot dataset.signs. Nothing was changed in Labelbox.\n"
+
+
+def test_a_sweep_with_nothing_to_do_says_that_of_itself(served: Cli) -> None:
+    assert (
+        served("gc", "--auto-approve").stdout == "There is nothing to remove.\n"
+    )  # nor was anything applied
+    assert served("apply", "--auto-approve").returncode == 0
+    assert served("gc", "--auto-approve").stdout == "There is nothing to remove.\n"
+    (line,) = served("gc", "--auto-approve", "--json").stdout.splitlines()
+    assert json.loads(line)["@message"] == "There is nothing to remove."
