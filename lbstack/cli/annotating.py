@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import wraps
 from os import environ
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +16,7 @@ from lbstack.errors import GuardError, StackError
 
 if TYPE_CHECKING:
     from lbstack.render.findings import Finding
+    from lbstack.values import Source
 
 
 def option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,9 +38,22 @@ def annotate(findings: Sequence[Finding], said: str | None) -> None:
     if findings and wanted(said):
         from lbstack.render.annotations import github
 
-        for line in github(findings):
+        for line in github(from_root(findings)):
             with suppress(OSError):
                 click.echo(line, err=True)
+
+
+def from_root(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings whose files are named from where the repository begins, as forges know them."""
+    root = environ.get("GITHUB_WORKSPACE") or environ.get("CI_PROJECT_DIR")
+    return [replace(each, source=_from(root, each.source)) for each in findings] if root else [*findings]
+
+
+def _from(root: str, source: Source | None) -> Source | None:
+    if source is None:
+        return None
+    there, base = Path(source.file).absolute(), Path(root).absolute()
+    return source._replace(file=str(there.relative_to(base))) if there.is_relative_to(base) else source
 
 
 def told(command: Callable[..., Any]) -> Callable[..., Any]:

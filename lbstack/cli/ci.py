@@ -125,7 +125,7 @@ def approved(
     name = name or (pages.name_of(path) if path else "")
     if not name:
         raise UsageError("it is not said which stack's plan was approved", "give the stack, or --stack NAME")
-    click.echo(work.approved(place(os.environ, forge, number, author), name, sha))
+    click.echo(work.approved(place(os.environ, forge, number, author), name, sha, number))
     return Exit.OK
 
 

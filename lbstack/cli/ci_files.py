@@ -5,7 +5,10 @@ They lie inside an installed lbstack, and beside it in a checkout.
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import lbstack
@@ -39,11 +42,25 @@ NEXT = {
 """What is left to do by hand."""
 
 
+def main_branch() -> str:
+    """The branch that is merged into: the remote's own, else the one that is checked out, else main."""
+    for words in (("--short", "refs/remotes/origin/HEAD"), ("--short", "HEAD")):
+        with suppress(OSError):
+            command = ["git", "symbolic-ref", "--quiet", *words]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+            name = done.stdout.strip().removeprefix("origin/")
+            if done.returncode == 0 and re.fullmatch(r"[A-Za-z0-9_.][A-Za-z0-9_./-]*", name):
+                return name
+    return "main"
+
+
 def files_for(service: str, stack: str) -> Iterator[tuple[str, str]]:
     """Where each file of a service goes, from the repository's root, and its text for this stack."""
+    branch = main_branch()
     folder = _PACKED if _PACKED.is_dir() else _BESIDE
     for place, name in _PLACES[service].items():
         text = (folder / name).read_text(encoding="utf-8")
+        text = text.replace("branches: [main]", f"branches: [{branch}]")
         text = text.replace('"stacks/**"', f'"{stack}"').replace(_STACK, stack)
         yield place, text.replace(f"{_GITHUB}/plan.yml", f"{_GITHUB}/lbstack-plan.yml")
     if service == "gitlab":

@@ -144,7 +144,7 @@ def _draw(faces: Faces, report: DriftReport, settings: Settings) -> None:
         from lbstack.render.findings import of_drift
         from lbstack.render.sarif import sarif
 
-        return sarif(of_drift(report))
+        return sarif(annotating.from_root(of_drift(report)))
 
     faces.write({"markdown": markdown, "html": html, "junit": junit, "sarif": as_sarif})
 

@@ -12,7 +12,7 @@ import click
 
 from lbstack.cli import options
 from lbstack.connect import open_wire
-from lbstack.errors import Exit, GuardError, Problem, StackError, UsageError, typed
+from lbstack.errors import Exit, GuardError, Problem, StackError, UsageError
 from lbstack.plan import guards
 from lbstack.plan.changes import Plan
 from lbstack.plan.digest import digest
@@ -20,7 +20,7 @@ from lbstack.render.json import diagnostics
 from lbstack.render.text import Line, plan_lines
 from lbstack.render.words import safe, summary
 from lbstack.session import Settings, load_graph, make_plan, open_store, unless_begun
-from lbstack.stack.discovery import changed_since, names_of, stacks_under, touched
+from lbstack.stack.discovery import changed_since, names_of, orphaned, stacks_under, touched
 from lbstack.stack.files import digest_of_files
 
 if TYPE_CHECKING:
@@ -64,17 +64,16 @@ def chosen(settings: Settings, since: str | None) -> list[Path]:
     found = stacks_under(folder)
     if since is None:
         return found
-    hit, gone = touched(found, changed_since(since, folder))
-    inside = [path for path in gone if path.is_relative_to(folder.resolve())]
-    for path in inside:
-        told = path.relative_to(folder.resolve())
-        take = typed("destroy", str(folder / told), *settings.place)
-        click.echo(
-            f"Warning: {safe(str(told))} is gone since {safe(since)}: what it made stays; "
-            f"to take it down, put the file back as it was, and: {safe(take)}",
-            err=True,
-        )
-    return hit
+    changed = changed_since(since, folder)
+    for path, name in orphaned(changed, names_of(found)).items():
+        if path.resolve().is_relative_to(folder.resolve()):
+            told = path.resolve().relative_to(folder.resolve())
+            click.echo(
+                f"Warning: stack {safe(name)} is gone with {safe(str(told))} since {safe(since)}: what it"
+                " made stays. To take it down, put the file back as it was, and destroy it.",
+                err=True,
+            )
+    return touched(found, changed, settings.var_files)
 
 
 def plan_all(settings: Settings, since: str | None) -> list[Planned]:

@@ -108,6 +108,7 @@ def _all(
     """Every stack under a folder; ``--out`` is a folder, too."""
     from lbstack.cli import many
     from lbstack.cli.main import report
+    from lbstack.render.findings import of_problems
     from lbstack.render.terminal import write
 
     if settings.destroy or settings.targets or settings.allowed != NOTHING:
@@ -127,6 +128,7 @@ def _all(
     for each in planned:
         if each.error:
             report(each.error)
+            annotating.annotate(of_problems(each.error.problems), None)
         elif out and each.plan and each.state and each.store:
             path = out / f"{each.plan.stack}.json"
             _require_free(path)

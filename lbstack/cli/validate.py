@@ -76,7 +76,7 @@ def _tell(
     def as_sarif() -> str:
         from lbstack.render.sarif import sarif
 
-        return sarif(found)
+        return sarif(annotating.from_root(found))
 
     faces.write({"junit": junit, "sarif": as_sarif})
     annotating.annotate(found, annotations)

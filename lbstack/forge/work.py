@@ -49,14 +49,17 @@ def issue(place: Place, mark: str, name: str, page: str, *, drifted: bool, pause
     return f"issue #{number}: {done}" if number else "nothing is drifted, and no issue is open"
 
 
-def approved(place: Place, name: str, sha: str = "", *, pause: Pause = time.sleep) -> str:
-    """The digest that the comment of the merged pull request told."""
+def approved(
+    place: Place, name: str, sha: str = "", number: int | None = None, *, pause: Pause = time.sleep
+) -> str:
+    """The digest that the comment of the merged pull request told. Which one that is the merge says, or
+    somebody who names its `number`; never the job, which may run for one that nobody merged."""
     sha = sha or place.sha
     forge = github if place.forge == "github" else gitlab
-    if not sha and not place.number:
+    if not sha and not number:
         raise UsageError("the environment names no commit", "give --sha, or --number of the pull request")
     with _connected(place, "approved", pause) as http:
-        number = place.number or forge.merged_request(http, place, sha)
+        number = number or forge.merged_request(http, place, sha)
         thread = forge.Comments(http, place, forge.whoami(http, place), number)
         mark = marker("plan", name)
         ours = sorted((note for note in thread.notes() if marked(note.body, mark)), key=lambda note: note.id)

@@ -41,13 +41,14 @@ def plan_markdown(plan: Plan, max_bytes: int = 60_000, gc: str = "lbstack gc") -
     keep = min(1500, max_bytes // 4)
     page.take(hidden("plan", plan.stack))
     told = digest(plan)
-    carried = not plan.empty and page.take(hidden("digest", told), keep=max_bytes // 2)
+    offered = not (plan.empty or plan.refusals)
+    carried = offered and page.take(hidden("digest", told), keep=max_bytes // 2)
     page.take(f"### lbstack plan of {span(_short(plan.stack, 100))}")
     page.take(f"**{NO_CHANGES if plan.empty else summary(plan.counts())}**")
     _warn(page, plan, gc, keep)
     for part in _table(plan):
         page.take(part, keep)
-    if carried and not plan.refusals:
+    if carried:
         page.reserve(_digest(told), max_bytes // 2)
     for part in _told(plan):
         page.take(part, keep)

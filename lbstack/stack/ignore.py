@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
 
+from lbstack.errors import ConfigError
+
 NAME = ".lbstackignore"
 
 
@@ -57,3 +59,5 @@ def read(stack: Path) -> Ignored:
         return parse(place.read_text("utf-8").splitlines())
     except FileNotFoundError:
         return Ignored()
+    except UnicodeDecodeError:
+        raise ConfigError(f"{place} is not UTF-8", "save it as UTF-8") from None

@@ -102,6 +102,13 @@ def test_the_files_of_a_ci_service_are_about_the_stack(empty: Cli, service: str)
     assert again.returncode == 0 and "+" not in again.stdout
 
 
+def test_what_is_merged_is_applied_whatever_the_branch_is_called(empty: Cli) -> None:
+    subprocess.run(["git", "init", "-q", "-b", "trunk"], cwd=empty.folder, check=True)
+    assert empty("init", "--ci", "github").returncode == 0
+    text = (empty.folder / ".github/workflows/lbstack-apply.yml").read_text()
+    assert yaml.safe_load(text)[True]["push"]["branches"] == ["trunk"]
+
+
 @pytest.mark.parametrize("folder", ["a b", "../x", "/nowhere/x", "a#b", 'a"b'])
 def test_ci_files_name_plain_paths_only(empty: Cli, folder: str) -> None:
     refused = empty("init", folder, "--ci", "github")

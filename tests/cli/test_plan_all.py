@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lbstack.stack.discovery import stacks_under, touched
+from lbstack.stack.discovery import Changed, stacks_under, touched
 from tests.cli.conftest import Cli
 
 ONE = "stack: {name}\ndatasets:\n  d: {{name: {name}}}\n"
@@ -115,7 +115,7 @@ def test_only_what_was_touched_since_a_revision_is_planned(many: Cli) -> None:
     assert set(matrix(many, "--changed-since", "main")) == {"c", "new"}
     (many.folder / "a.yaml").unlink()
     done = many("plan", "--all", "--changed-since", "main")
-    assert "a.yaml is gone since main: what it made stays" in done.stderr
+    assert "stack a is gone with a.yaml since main: what it made stays" in done.stderr
     for wrong in ("no-such", "--output=x", "HEAD:a.yaml"):
         refused = many("plan", "--all", f"--changed-since={wrong}")
         assert refused.returncode == 64 and "revision" in refused.stderr, refused.stderr
@@ -151,9 +151,58 @@ def test_what_is_about_one_stack_is_wrong_usage(many: Cli, words: list[str]) -> 
     assert many("plan", "--all", "a.yaml").returncode == 64
 
 
+def test_a_stack_that_only_moved_is_not_told_as_gone(many: Cli) -> None:
+    git(many, "init")
+    git(many, "add", ".")
+    git(many, "commit", "-m", "first")
+    git(many, "mv", "a.yaml", "moved.yaml")
+    git(many, "rm", "c/more.yml")
+    git(many, "commit", "-m", "second")
+    done = many("plan", "--all", "--json", "--changed-since", "HEAD~1")
+    assert "gone" not in done.stderr
+    # What shrank to one file is no folder any more, and was touched all the same.
+    assert {each["stack"]: each["path"] for each in json.loads(done.stdout)} == {
+        "a": "moved.yaml",
+        "c": "c/main.yaml",
+    }
+
+
+def test_a_file_of_variables_is_no_part_of_a_stack_and_touches_all(many: Cli) -> None:
+    (many.folder / "c" / "more.yml").unlink()
+    many.write("env: prod\n", "c/values.yaml")
+    assert matrix(many)["c"]["path"] == "c/main.yaml"
+    for name in ("a", "b"):
+        many.write(
+            f"stack: {name}\nvariables: {{env: {{}}}}\ndatasets: {{d: {{name: '{name}-${{var.env}}'}}}}\n",
+            f"{name}.yaml",
+        )
+    many.write("stack: c\nvariables: {env: {default: x}}\n", "c/main.yaml")
+    git(many, "init")
+    git(many, "add", ".")
+    git(many, "commit", "-m", "first")
+    many.write("env: test\n", "values.yaml")
+    assert set(matrix(many, "--changed-since", "HEAD", "--var-file", "values.yaml")) == {"a", "b", "c"}
+
+
+def test_what_is_refused_is_annotated_from_where_the_repository_begins(many: Cli) -> None:
+    many.write("stack: c\ndatasets: {d: {name: d, nam: x}}\n", "c/main.yaml")
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(many.folder.parent)}
+    done = many("plan", "--all", env=env)
+    assert f"::error file={many.folder.name}/c/main.yaml,line=2,col=25," in done.stderr
+    done = many("validate", "c", env=env)
+    assert f"::error file={many.folder.name}/c/main.yaml,line=2,col=25," in done.stderr
+
+
 def test_a_file_belongs_to_the_folder_that_is_its_stack(tmp_path: Path) -> None:
     whole, alone = tmp_path / "whole", tmp_path / "alone.yaml"
     whole.mkdir()
     alone.touch()
-    assert touched([whole, alone], [whole / "new.yml"]) == ([whole], [(whole / "new.yml").resolve()])
-    assert touched([whole, alone], [alone, whole / "notes.md"]) == ([alone], [])
+    for files, hit in (
+        ([whole / "new.yml"], [whole]),
+        ([alone, whole / "notes.md"], [alone]),
+        ([tmp_path / "gone.yaml"], [alone]),
+        ([tmp_path / "gone.md"], []),
+    ):
+        gone = {path.resolve(): "" for path in files if path.name == "gone.yaml"}
+        changed = Changed(frozenset(path.resolve() for path in files), gone)
+        assert touched([whole, alone], changed) == hit

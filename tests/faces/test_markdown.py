@@ -59,7 +59,7 @@ def test_what_a_forge_shows_is_ours_and_names_stand_in_code(name: str, plans: di
     assert seen.tags <= TAGS
     assert (seen.crossed, seen.open) == ([], [])
     assert [comment.split()[0] for comment in seen.comments] == ["lbstack:plan", "lbstack:digest"][
-        : 1 if plans[name].empty else 2
+        : 1 if plans[name].empty or plans[name].refusals else 2
     ]
     for piece in ("@", "evil.example", "#1", "://", "script", "onerror", "{{", "::", "##"):
         assert piece not in seen.prose, piece

@@ -274,6 +274,13 @@ def test_the_digest_that_was_approved_is_printed(job: Cli, side: Side) -> None:
     assert (done.returncode, done.stdout) == (0, DIGEST + "\n")
 
 
+def test_a_job_of_a_request_that_nobody_merged_approves_nothing(job: Cli, side: Side) -> None:
+    number = side.request()
+    ci(job, "comment", "--file", "plan.md", env=side.environ(number))
+    done = ci(job, "approved", ".", "--sha", SHA, env=side.environ(number))
+    assert done.returncode == 7 and DIGEST not in done.stdout, done.stdout + done.stderr
+
+
 def test_what_the_forge_says_commands_nobody(job: Cli, side: Side) -> None:
     hostile = "\x1b[2J::error::x\n::add-mask::\u202e"
     side.goes_wrong("POST", said(422, {"message": hostile}), side.thread)

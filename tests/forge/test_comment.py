@@ -298,7 +298,7 @@ def test_what_gitlab_notes_itself_is_not_ours(lab: GitLab) -> None:
 def test_an_empty_plan_approves_nothing(side: Side) -> None:
     number = side.request()
     side.comment(number, empty_page())
-    assert work.approved(side.place(number), "signs") == "1."
+    assert work.approved(side.place(), "signs", number=number) == "1."
 
 
 def test_what_nobody_merged_or_planned_is_approved_by_nobody(side: Side) -> None:
@@ -320,10 +320,10 @@ def test_a_digest_below_what_is_read_is_none(side: Side) -> None:
     page = plan_page().replace(f"<!-- lbstack:digest {DIGEST} -->\n\n", "")
     side.comment(number, page.replace("```diff", f"<!-- lbstack:digest {DIGEST} -->\n\n```diff"))
     with pytest.raises(StackError, match="approved by nobody"):
-        work.approved(side.place(number), "signs")
+        work.approved(side.place(), "signs", number=number)
 
 
 def test_a_digest_inside_of_a_plan_is_none(side: Side) -> None:
     number = side.request()
     side.comment(number, plan_page("\n<!-- lbstack:digest 1.hostile -->"))
-    assert work.approved(side.place(number), "signs") == DIGEST
+    assert work.approved(side.place(), "signs", number=number) == DIGEST
