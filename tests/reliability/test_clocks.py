@@ -54,7 +54,7 @@ def test_wrong_clocks_make_nothing_twice(
 ) -> None:
     """Each stage, undisturbed, and each create once with its answer lost."""
     bench.env["SKEW"] = CLIENT[client]
-    wrong, creates = [], CREATES[:: size(2, 1)]
+    wrong, creates = [], CREATES[:: size(3, 1)]
     trials: list[tuple[str, str | None]] = [(name, None) for name in NAMES]
     trials += [("create", op) for op in creates]
     for name, op in trials:

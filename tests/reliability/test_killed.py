@@ -81,7 +81,7 @@ def test_a_kill_while_it_recovers_is_mended_by_two_applies(
 ) -> None:
     bench = stages.bench
     every = {name: _calls(bench, stages[name])[0] for name in NAMES}
-    killed, wrong, chosen = 0, [], seeds(size(60, 2000))
+    killed, wrong, chosen = 0, [], seeds(size(40, 2000))
     for seed in chosen:
         dice = random.Random(seed)
         name = dice.choice(list(every))

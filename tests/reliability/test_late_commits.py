@@ -134,6 +134,9 @@ def test_what_another_stack_made_alike_is_never_removed_unasked(told: Story, rep
     bench.back(begin)
     for name in ("sa", "sb"):
         (bench.folder / f"{name}.yaml").write_text(SHARED.format(name=name))
+        bench.done(
+            "state", "new", f"{name}.yaml", "--state", f"{name}.json"
+        )  # the other's is none of its own
         bench.done("apply", f"{name}.yaml", "--auto-approve", "--state", f"{name}.json")
     before = living(bench)
     where = ("sa.yaml", "--state", "sa.json")

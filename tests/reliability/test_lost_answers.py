@@ -86,12 +86,13 @@ def chapters(bench: Bench) -> list[Chapter]:
 
 
 def trials(chapters: list[Chapter]) -> list[tuple[Chapter, str, int, str]]:
-    """Each mutation with each loss; of one that was sent before in the same part (another invitation, another
-    role), of every commit some of the losses, in turn."""
-    names, found, turn = list(LOSSES), [], 0
+    """Each mutation with each loss; of one that was sent before (another invitation, the same in a later
+    part), of every commit some of the losses, in turn."""
+    names, found, turn, sent = list(LOSSES), [], 0, set[str]()
     for chapter in chapters:
         for op, nth in chapter.calls:
-            each = len(names) if nth == 1 else size(3, len(names))
+            each = size(3, len(names)) if op in sent else len(names)
+            sent.add(op)
             found += [(chapter, op, nth, names[(turn + k) % len(names)]) for k in range(each)]
             turn += each
     return found

@@ -18,7 +18,7 @@ from tests.reliability.sizes import size
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where the state lies: nothing is durable there, and nothing is lost, since no machine fails."""
-MANY = 160
+MANY = 100
 PARTS = 2
 
 
