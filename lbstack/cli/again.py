@@ -44,7 +44,8 @@ class Again:
     def allowing(self, allowed: Allowed, destroy: bool) -> Again:
         """The same, or the same as a teardown, with what a guard refuses allowed."""
         # A teardown is another command, and nobody has approved it.
-        words = () if destroy and not self.settings.destroy else self.words
+        approved = destroy and not self.settings.destroy and "--approved" in self.words
+        words = () if approved else self.words
         destroy = destroy or self.settings.destroy
         return replace(self, settings=replace(self.settings, allowed=allowed, destroy=destroy), words=words)
 
