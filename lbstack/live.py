@@ -14,6 +14,7 @@ from typing import TypeVar
 from lbstack.asking import Absence, Identity, Reader, ask_all, listed, pack
 from lbstack.errors import Problem, ServiceError
 from lbstack.kinds.contract import Ask, Fields, Findings, Kind, Live, ReadProblems, Reply, Tracked
+from lbstack.state.model import Entry
 from lbstack.values import Address
 
 R = TypeVar("R")
@@ -30,6 +31,13 @@ class Snapshot:
     problems: tuple[Problem, ...] = ()
     facts: Mapping[str, Fields] = field(default_factory=dict)
     """What else each kind has read, for its guard."""
+
+
+def remembered(address: Address, entry: Entry | None, want: Fields | None = None) -> Tracked:
+    """A resource to read: as state remembers it, if it does, and as the stack wants it, if it does."""
+    if entry is None:
+        return Tracked(address, None, want)
+    return Tracked(address, entry.id, want, dict(entry.memory), dict(entry.attributes))
 
 
 async def read(

@@ -29,8 +29,8 @@ from functools import partial
 
 from lbstack.asking import Absence, Reader, again_after
 from lbstack.errors import OutcomeUnknown, Problem, typed
-from lbstack.kinds.contract import Kind, Live, Sighting, Tracked
-from lbstack.live import gather, read
+from lbstack.kinds.contract import Kind, Live, Sighting
+from lbstack.live import gather, read, remembered
 from lbstack.state.model import DeposedObject, Entry, State
 from lbstack.values import Address, Intent
 
@@ -283,7 +283,7 @@ async def reread(
 ) -> Live | None:
     """One object as it is now; None on proof that it is gone. `entry` is what is remembered of it, `words`
     are what a command needs to come to the same state."""
-    item = Tracked(address, id, None, dict(entry.memory), dict(entry.attributes))
+    item = remembered(address, replace(entry, id=id))
     kinds, absence = {kind.name: kind}, Absence(again_after(settle), frozenset(state.permissions), words)
     snapshot = await read({kind.name: [item]}, kinds, wire, organization=state.organization, absence=absence)
     if snapshot.problems or address not in snapshot.resources:

@@ -128,6 +128,14 @@ def open_store(settings: Settings, stack: str) -> AnyStore:
     return Store(path, stack, settings.where, second=second, network=network, words=settings.words)
 
 
+def state_to_plan(store: AnyStore) -> tuple[State, bool]:
+    """The state as a plan takes it, and whether an apply is under way: what that is making is its own
+    affair."""
+    state = store.load()
+    under_way = bool(state.pending) and store.held()
+    return (replace(state, pending=()) if under_way else state), under_way
+
+
 @contextmanager
 def unless_begun(store: AnyStore) -> Iterator[None]:
     """Where a state seems to be lost, look again: another apply may have begun it since it was read."""
@@ -148,15 +156,13 @@ async def read_workspace(
     from lbstack.asking import Absence, again_after
     from lbstack.kinds import KINDS
     from lbstack.kinds.contract import Tracked
-    from lbstack.live import read
+    from lbstack.live import read, remembered
 
     tracked: dict[str, list[Tracked]] = {}
     for address in [*graph.stack.resources, *(a for a in state.resources if a not in graph.stack.resources)]:
         entry, resource = state.resources.get(address), graph.stack.resources.get(address)
         want = resource.fields if resource and not settings.destroy else None
-        memory, known = (dict(entry.memory), dict(entry.attributes)) if entry else ({}, {})
-        item = Tracked(address, entry.id if entry else None, want, memory, known)
-        tracked.setdefault(address.kind, []).append(item)
+        tracked.setdefault(address.kind, []).append(remembered(address, entry, want))
     _require_known_kinds(tracked)
     absence = Absence(again_after(settings.settle), frozenset(state.permissions), settings.words)
     snapshot = await read(
@@ -189,14 +195,13 @@ async def require_unmoved(plan: Plan, state: State, wire: ApiWire, cure: str) ->
     the plan's moves made, and its imports bound."""
     from lbstack.kinds import KINDS
     from lbstack.kinds.contract import Tracked
-    from lbstack.live import read
+    from lbstack.live import read, remembered
     from lbstack.plan.fingerprints import moved
 
     tracked: dict[str, list[Tracked]] = {}
     for address in plan.seen:
         if entry := state.resources.get(address):
-            item = Tracked(address, entry.id, None, dict(entry.memory), dict(entry.attributes))
-            tracked.setdefault(address.kind, []).append(item)
+            tracked.setdefault(address.kind, []).append(remembered(address, entry))
     snapshot = await read(tracked, KINDS, wire, organization=plan.pins.organization)
     problems = [*snapshot.problems, *moved(plan, snapshot, KINDS, cure)]
     if problems:

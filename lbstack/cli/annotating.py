@@ -74,8 +74,12 @@ def annotating(said: str | None) -> Iterator[None]:
         yield
     except StackError as error:
         if wanted(said):
-            from lbstack.render.findings import of_problems
-
-            rule = "refused" if isinstance(error, GuardError) else "invalid"
-            annotate(of_problems(error.problems, rule), said)
+            annotate(of(error), said)
         raise
+
+
+def of(error: StackError) -> list[Finding]:
+    """What an error says, as findings."""
+    from lbstack.render.findings import of_problems
+
+    return of_problems(error.problems, "refused" if isinstance(error, GuardError) else "invalid")

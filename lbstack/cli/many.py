@@ -19,7 +19,7 @@ from lbstack.plan.digest import digest
 from lbstack.render.json import diagnostics
 from lbstack.render.text import Line, plan_lines
 from lbstack.render.words import safe, summary
-from lbstack.session import Settings, load_graph, make_plan, open_store, unless_begun
+from lbstack.session import Settings, load_graph, make_plan, open_store, state_to_plan, unless_begun
 from lbstack.stack.discovery import changed_since, names_of, orphaned, stacks_under, touched
 from lbstack.stack.files import digest_of_files
 
@@ -58,14 +58,17 @@ class Planned:
         return Exit.CHANGES if self.plan and not self.plan.empty else Exit.OK
 
 
-def chosen(settings: Settings, since: str | None) -> list[Path]:
-    """The stacks under a folder, or those of them that changed since a revision."""
+Names = Mapping[str, Sequence[Path]]
+"""Which stacks bear which name."""
+
+
+def chosen(settings: Settings, found: list[Path], names: Names, since: str | None) -> list[Path]:
+    """Of the stacks under a folder, those that changed since a revision; all, where none is named."""
     folder = settings.path
-    found = stacks_under(folder)
     if since is None:
         return found
     changed = changed_since(since, folder)
-    for path, name in orphaned(changed, names_of(found)).items():
+    for path, name in orphaned(changed, names).items():
         if path.resolve().is_relative_to(folder.resolve()):
             told = path.resolve().relative_to(folder.resolve())
             click.echo(
@@ -79,8 +82,9 @@ def chosen(settings: Settings, since: str | None) -> list[Path]:
 def plan_all(settings: Settings, since: str | None) -> list[Planned]:
     """The plans of all stacks under a folder, in the order of their paths; a stack that fails stops no
     other. Raises what is wrong with the command itself."""
-    names = names_of(stacks_under(settings.path))
-    loaded = [_unlike(_loaded(settings, path), names) for path in chosen(settings, since)]
+    found = stacks_under(settings.path)
+    names = names_of(found)
+    loaded = [_unlike(_loaded(settings, path), names) for path in chosen(settings, found, names, since)]
     _require_declared(settings, loaded)
     return asyncio.run(_plans(settings, loaded)) if loaded else []
 
@@ -108,7 +112,7 @@ def _require_declared(settings: Settings, loaded: Sequence[Planned]) -> None:
         )
 
 
-def _unlike(each: Planned, names: Mapping[str, Sequence[Path]]) -> Planned:
+def _unlike(each: Planned, names: Names) -> Planned:
     """Two stacks of one name would share a state: whose it is, nobody knows, so neither is planned."""
     others = [path for path in names.get(each.name, ()) if path != each.path]
     if not each.graph or not others:
@@ -134,10 +138,7 @@ async def _planned(each: Planned, wire: ApiWire) -> Planned:
     if each.error or each.graph is None or each.store is None:
         return each
     try:
-        state = await asyncio.to_thread(each.store.load)
-        held: bool = await asyncio.to_thread(each.store.held) if state.pending else False
-        if held:
-            state = replace(state, pending=())  # what an apply is making now is its own affair
+        state, _ = await asyncio.to_thread(state_to_plan, each.store)
         with unless_begun(each.store):
             made, state = await make_plan(each.settings, each.graph, state, wire)
     except StackError as error:

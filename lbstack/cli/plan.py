@@ -16,7 +16,7 @@ from lbstack.cli import faces as drawn
 from lbstack.cli.again import Again, require_allowed
 from lbstack.connect import open_wire
 from lbstack.errors import Exit, UsageError, typed
-from lbstack.session import Settings, dumps, load_graph, make_plan, open_store, unless_begun
+from lbstack.session import Settings, dumps, load_graph, make_plan, open_store, state_to_plan, unless_begun
 from lbstack.values import NOTHING
 
 if TYPE_CHECKING:
@@ -68,10 +68,9 @@ def command(
     graph = load_graph(settings, require_values=not destroy)
     options.warn(graph.warnings)
     store = open_store(settings, graph.stack.name)
-    state = store.load()
-    if state.pending and store.held():
+    state, under_way = state_to_plan(store)
+    if under_way:
         click.echo(UNDER_WAY, err=True)
-        state = replace(state, pending=())  # what it is making is its own affair
 
     async def work() -> tuple[Plan, State]:
         with refresh_bar() as show, unless_begun(store):
@@ -108,7 +107,6 @@ def _all(
     """Every stack under a folder; ``--out`` is a folder, too."""
     from lbstack.cli import many
     from lbstack.cli.main import report
-    from lbstack.render.findings import of_problems
     from lbstack.render.terminal import write
 
     if settings.destroy or settings.targets or settings.allowed != NOTHING:
@@ -128,12 +126,14 @@ def _all(
     for each in planned:
         if each.error:
             report(each.error)
-            annotating.annotate(of_problems(each.error.problems), None)
         elif out and each.plan and each.state and each.store:
             path = out / f"{each.plan.stack}.json"
             _require_free(path)
             pinned = replace(each.plan, pins=replace(each.plan.pins, files=each.files))
             _save(each.settings, path, pinned, each.state, each.store)
+    # All at once: of one step a forge shows so many.
+    refused = [each.error for each in planned if each.error]
+    annotating.annotate([finding for error in refused for finding in annotating.of(error)], None)
     return many.code(planned, detailed)
 
 

@@ -44,6 +44,7 @@ from lbstack.state.model import State, bound, renamed
 from lbstack.values import NOTHING
 
 if TYPE_CHECKING:
+    from lbstack.api.wire import ApiWire
     from lbstack.session import AnyStore
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -88,6 +89,11 @@ def _patiently(settings: Settings, attempt: Callable[[float], int]) -> int:
                 raise
 
 
+def _patience(settings: Settings, wire: ApiWire) -> Patience:
+    """How long what was lost is waited for; counted from now."""
+    return Patience(settings.settle, wire.server_now, waits=settings.waits)
+
+
 def _run_stack(
     settings: Settings,
     graph: Graph,
@@ -105,7 +111,7 @@ def _run_stack(
         async def work() -> int:
             async with open_wire(settings) as wire:
                 with refresh_bar() as show, unless_begun(store):
-                    patience = Patience(settings.settle, wire.server_now, waits=settings.waits)
+                    patience = _patience(settings, wire)
                     plan, pinned = await make_plan(
                         settings, graph, state, wire, show, patience=patience, on_wait=teller.waits
                     )
@@ -140,9 +146,8 @@ def _run_saved(
         async def work() -> int:
             async with open_wire(settings) as wire:
                 actor = await asking.require_organization(wire, plan.pins.organization)
-                patience = Patience(settings.settle, wire.server_now, waits=settings.waits)
                 found, verdict = await find_lost(
-                    settings, renamed(state, plan.moves), wire, patience, teller.waits
+                    settings, renamed(state, plan.moves), wire, _patience(settings, wire), teller.waits
                 )
                 saved.require_same_found(document, verdict)
                 pinned = replace(bound(found, plan.imports), actor=actor)
@@ -176,7 +181,7 @@ async def execute(
                 KINDS,
                 wire,
                 intents=intents,
-                patience=Patience(settings.settle, wire.server_now, waits=settings.waits),
+                patience=_patience(settings, wire),
                 parallelism=settings.parallelism,
                 emit=teller.event,
                 stop=stop.asked,

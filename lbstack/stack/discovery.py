@@ -24,8 +24,6 @@ from lbstack.stack.files import FILE_BYTES, SUFFIXES
 from lbstack.stack.sections import LISTS
 
 _NAMED = re.compile(rb"""^(?:stack|"stack"|'stack')[ \t]*:[ \t]+["']?([^\s"'#]+)""", re.MULTILINE)
-
-
 _WORDS = "|".join(("variables", "outputs", *LISTS, *(kind.plural for kind in KINDS.values())))
 _SECTION = re.compile(rf"^(?:{_WORDS})[ \t]*:".encode(), re.MULTILINE)
 

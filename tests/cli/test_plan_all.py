@@ -206,3 +206,11 @@ def test_a_file_belongs_to_the_folder_that_is_its_stack(tmp_path: Path) -> None:
         gone = {path.resolve(): "" for path in files if path.name == "gone.yaml"}
         changed = Changed(frozenset(path.resolve() for path in files), gone)
         assert touched([whole, alone], changed) == hit
+
+
+def test_no_more_is_annotated_than_a_forge_shows_of_a_step(many: Cli) -> None:
+    for number in range(14):
+        many.write(f"stack: s{number}\ndatasets: {{d: {{name: d, nam: x}}}}\n", f"s{number}.yaml")
+    done = many("plan", "--all", env={"GITHUB_ACTIONS": "true"})
+    told = [line for line in done.stderr.splitlines() if line.startswith("::error ")]
+    assert len(told) == 10 and "5 more" in told[-1]
