@@ -32,6 +32,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+LATE = (
+    "anyio._backends._asyncio", "ctypes", "deepdiff", "h11", "httpcore2", "jinja2", "pickle", "queue", "resource",
+    "truststore",
+)  # fmt: skip
+"""What lbstack, or what it leans on, reads only when it is needed: of a command, most of its time."""
+
 KEPT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "HOME", "LANG", "TMPDIR")
 """What a command of the tests has of the environment of whoever runs them."""
 
@@ -90,7 +96,7 @@ class Nursery:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.nursery", *told],
                 cwd=Path(__file__).parents[1],
-                env=dict(self.environ),
+                env={**self.environ, "OPENBLAS_NUM_THREADS": "1"},  # a fork takes no threads with it
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # an interrupt of the tests is not for it: it ends when they do
@@ -200,6 +206,15 @@ def _load(sandbox: bool) -> None:
     for module in pkgutil.walk_packages(lbstack.__path__, "lbstack."):
         if not module.name.startswith(left):
             importlib.import_module(module.name)
+    for name in LATE:
+        importlib.import_module(name)
+    from pydantic import BaseModel
+
+    models = [BaseModel]
+    for model in models:  # their validators are built by the first use, too
+        if model.__module__.startswith("lbstack."):
+            model.model_rebuild(raise_errors=False)
+        models += model.__subclasses__()
     if sandbox:
         importlib.import_module("lbstack.sandbox.schema").the_schema()
 
