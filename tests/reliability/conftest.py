@@ -20,11 +20,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     sizes.be(config.option.markexpr)
+    config.option.loadscopereorder = False  # nor by how many tests a file has: by what they cost
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A full run takes what a run of each commit takes, too."""
+    """A full run takes what a run of each commit takes, too; the longest first, so that the workers end
+    together."""
+    places = {name: place for place, name in enumerate(sizes.LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
     for item in items:
         if item.get_closest_marker("reliability"):
             item.add_marker("nightly")

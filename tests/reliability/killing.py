@@ -20,10 +20,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.reliability.bench import Bench
 from tests.reliability.children import Child
+from tests.reliability.sizes import size
+from tests.reliability.stages import Stage
 
 STRACE = shutil.which("strace")
+
+needs_strace = pytest.mark.skipif(STRACE is None, reason="there is no strace here")
 
 CALLS = (
     "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,ftruncate,"
@@ -73,6 +79,15 @@ def _until_traced(pid: int) -> None:
     while "TracerPid:\t0\n" in Path(f"/proc/{pid}/status").read_text():
         assert time.monotonic() < ends, "strace does not take hold of the command"
         time.sleep(0.002)
+
+
+def where_to_kill(bench: Bench, stage: Stage) -> tuple[list[Point], int]:
+    """The points at which a run of each commit kills a stage's command (nightly: all), and how many there
+    are in all."""
+    bench.back(stage.start)
+    child, log = traced(bench, stage.words)
+    assert child.code == 0, child.result()
+    return points(bench, log, each=size(False, True)), len(points(bench, log))
 
 
 def points(bench: Bench, log: Path, *, each: bool = True) -> list[Point]:

@@ -10,6 +10,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+LONGEST = ("test_lost_answers", "test_killed", "test_killed_twice", "test_disk_faults")
+"""The files that take most of the time, which are begun first: each is one worker's."""
+
 _nightly = False
 
 

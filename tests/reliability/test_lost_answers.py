@@ -86,16 +86,8 @@ def chapters(bench: Bench) -> list[Chapter]:
 
 
 def trials(chapters: list[Chapter]) -> list[tuple[Chapter, str, int, str]]:
-    """Each mutation with each loss; of one that was sent before (another invitation, the same in a later
-    part), of every commit some of the losses, in turn."""
-    names, found, turn, sent = list(LOSSES), [], 0, set[str]()
-    for chapter in chapters:
-        for op, nth in chapter.calls:
-            each = size(3, len(names)) if op in sent else len(names)
-            sent.add(op)
-            found += [(chapter, op, nth, names[(turn + k) % len(names)]) for k in range(each)]
-            turn += each
-    return found
+    """Each mutation with each loss."""
+    return [(chapter, op, nth, loss) for chapter in chapters for op, nth in chapter.calls for loss in LOSSES]
 
 
 def test_no_lost_answer_makes_anything_twice_or_leaves_anything_behind(
