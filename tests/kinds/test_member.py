@@ -167,6 +167,20 @@ def test_who_accepts_between_plan_and_destroy_leaves_the_organisation(world: Wor
     assert "a@example.com" not in roles(world)
 
 
+def test_an_invitation_that_is_cancelled_between_plan_and_destroy_is_gone(world: World) -> None:
+    """However young it is: the service itself has said so. A destroy that was killed may have done it."""
+    world.write(members("{a@example.com: {role: LABELER}}"))
+    assert not world.apply().failed
+    (node,) = world.graphql(SEEN)["organization"]["invites"]["nodes"]
+    world.write(members("{}"))
+    plan = world.plan()
+    world.graphql(
+        "mutation($w: WhereUniqueIdInput!) { cancelInvite(where: $w) { id } }", w={"id": node["id"]}
+    )
+    assert not world.apply(plan).failed, failure(world)
+    assert world.plan().empty
+
+
 def test_who_accepts_between_plan_and_another_role_is_left_for_the_next_apply(world: World) -> None:
     world.write(members("{a@example.com: {role: LABELER}}"))
     assert not world.apply().failed

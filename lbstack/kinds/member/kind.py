@@ -30,7 +30,16 @@ from lbstack.kinds.member.inviting import (
 )
 from lbstack.kinds.member.keeping import kept, lockouts
 from lbstack.kinds.member.reading import all_invites, all_people, read
-from lbstack.kinds.member.words import INVITATION, INVITE, INVITED, JOINED, NONE, excludes, spelled
+from lbstack.kinds.member.words import (
+    INVITATION,
+    INVITE,
+    INVITED,
+    INVITED_AT,
+    JOINED,
+    NONE,
+    excludes,
+    spelled,
+)
 from lbstack.values import Address, Ref
 
 SET_ROLE = """mutation SetOrganizationRole($id: ID!, $role: ID!) {
@@ -150,9 +159,12 @@ class Member(Kind):
 
     async def delete(self, work: Work, id: str, have: Fields) -> None:
         if have.get("status") == INVITED:
-            with suppress(NotFound):
+            try:
                 await work.wire.mutate_experimental(CANCEL_INVITE, where={"id": id})
                 return
+            except NotFound:  # so that no list shows it is no question of its age any more
+                work.memory.pop(INVITED_AT, None)
+                work.did()
         people = await look_up(work)
         if have.get("status") == INVITED:  # accepted since the plan was made, or cancelled
             if people.user is None:
