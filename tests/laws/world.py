@@ -28,10 +28,9 @@ from lbstack.state.store import Store
 from lbstack.values import Address, Intent, Source
 from lbstack.work import Event
 from tests.laws.service import Fate, Service
+from tests.memory import MEMORY
 
 HERE = Source("stack.yaml", 1, 1)
-MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
-"""Where files cost nothing: laws save a state thousands of times."""
 
 Wish = dict[str, Any]
 """Bodies of a stack by address, as they would be written."""
@@ -271,5 +270,5 @@ class Fated:
 
 @contextmanager
 def a_world() -> Iterator[World]:
-    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:  # a state is saved thousands of times
         yield World(Path(folder))

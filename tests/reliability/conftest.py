@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from tests.memory import MEMORY
 from tests.reliability import sizes
 from tests.reliability.stages import Stages, the_stages
 
@@ -20,7 +22,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     sizes.be(config.option.markexpr)
+    if MEMORY:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
     config.option.loadscopereorder = False  # nor by how many tests a file has: by what they cost
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: at any time one of them waits for something."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(tryfirst=True)

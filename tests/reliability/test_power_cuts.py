@@ -13,6 +13,7 @@ import pytest
 from lbstack.errors import StackError
 from lbstack.state.model import State
 from lbstack.state.store import Store
+from tests.memory import MEMORY
 from tests.reliability import story
 from tests.reliability.bench import APPLY, Bench, a_bench
 from tests.reliability.converged import state_store
@@ -20,8 +21,6 @@ from tests.reliability.killing import STRACE
 from tests.reliability.powercut import Call, Disk, laid_out, record
 
 pytestmark = pytest.mark.skipif(not STRACE, reason="the calls of an apply are recorded with strace")
-
-MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 class Recording:

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.memory import MEMORY
 from tests.reliability.conftest import Report
 from tests.reliability.simulation import Life
 from tests.reliability.sizes import size
 
-MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
-"""Where the state lies: nothing is durable there, and nothing is lost, since no machine fails."""
 MANY = 100
 PARTS = 2
 
@@ -31,7 +30,7 @@ def test_lives_of_stacks_keep_every_promise(
     days, wrong = Counter[int](), []
     for seed in chosen:
         most = 60 if seed % 50 == 0 else 12
-        with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        with tempfile.TemporaryDirectory(dir=MEMORY) as folder:  # no machine fails here
             life = Life(Path(folder), tmp_path / "stack.yaml", seed, most)
             try:
                 days[life.live(0.3 if seed % 3 else 0.05)] += 1
