@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import wraps
 from os import environ
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,17 +53,6 @@ def _from(root: str, source: Source | None) -> Source | None:
         return None
     there, base = Path(source.file).absolute(), Path(root).absolute()
     return source._replace(file=str(there.relative_to(base))) if there.is_relative_to(base) else source
-
-
-def told(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command whose refusals are annotated, for one that has nothing else to annotate."""
-
-    @wraps(command)
-    def wrapper(*args: Any, annotations: str | None, **options: Any) -> Any:
-        with annotating(annotations):
-            return command(*args, **options)
-
-    return option(wrapper)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,7 @@ HELP = {
     "junit": "Write JUnit XML.",
     "sarif": "Write SARIF.",
 }
+ENDINGS = {"markdown": "md", "html": "html", "junit": "xml", "sarif": "sarif"}
 OF_PLAN = ("markdown", "html")
 """The faces that a plan has."""
 MAX_BYTES = 60_000
@@ -64,6 +65,19 @@ class Faces:
         """Refuse what has no face in a file."""
         if self.files:
             raise UsageError(f"--{next(iter(self.files))} is of one plan: {why}", instead)
+
+    def require_folders(self, **others: Path) -> None:
+        """Of many stacks each face is a folder, and so is what else the run writes."""
+        for name, path in {**others, **self.files}.items():
+            if not path.is_dir():
+                raise UsageError(
+                    f"--{name} {path} is no folder", "with --all it is one, for a file a stack; make it first"
+                )
+
+    def of_stack(self, stack: str) -> Faces:
+        """One stack's files in these folders: ``NAME.md``, ``NAME.html``."""
+        files = {name: folder / f"{stack}.{ENDINGS[name]}" for name, folder in self.files.items()}
+        return replace(self, files=files)
 
     def write(self, draw: Mapping[str, Callable[[], str]]) -> None:
         """Draw and write what was asked for."""

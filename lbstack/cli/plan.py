@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ UNDER_WAY = "Note: an apply of this stack is under way; this plan is about what 
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @click.option("--all", "every", is_flag=True, help="Plan every stack under STACK, a folder.")
 @click.option("--changed-since", metavar="REV", help="With --all: only stacks touched since a git revision.")
-@annotating.told
+@annotating.option
 @options.with_settings
 def command(
     settings: Settings,
@@ -52,20 +52,44 @@ def command(
     detailed_exitcode: bool,
     every: bool,
     changed_since: str | None,
+    annotations: str | None,
     faces: drawn.Faces,
 ) -> int:
     """Show what apply would do. Changes nothing."""
+    settings = replace(settings, destroy=destroy)
+    asked = Asked(as_json, no_color, detailed_exitcode, out, faces)
+    with annotating.annotating(annotations):
+        if every:
+            return _all(settings, asked, changed_since, annotations)
+        if changed_since is not None:
+            raise UsageError("--changed-since chooses among many stacks", "give --all with it")
+        return _one(settings, asked)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a plan is to be told, and where to."""
+
+    as_json: bool
+    no_color: bool
+    detailed: bool
+    out: Path | None
+    faces: drawn.Faces
+
+    def words(self) -> tuple[str, ...]:
+        """The options, as they are said again in a command."""
+        judged = ("--detailed-exitcode",) if self.detailed else ()
+        return (*judged, *(("--out", str(self.out)) if self.out else ()), *self.faces.words())
+
+
+def _one(settings: Settings, asked: Asked) -> int:
+    """The plan of one stack."""
     from lbstack.render.progress import refresh_bar
 
-    settings = replace(settings, destroy=destroy)
-    if every:
-        faces.require_none("--all shows many stacks", "--json tells all of them, and show each saved plan")
-        return _all(settings, as_json, no_color, out, changed_since, detailed_exitcode)
-    if changed_since is not None:
-        raise UsageError("--changed-since chooses among many stacks", "give --all with it")
+    out, faces = asked.out, asked.faces
     faces.require_places(settings, out)
     files = _files(settings, out) if out else ""
-    graph = load_graph(settings, require_values=not destroy)
+    graph = load_graph(settings, require_values=not settings.destroy)
     options.warn(graph.warnings)
     store = open_store(settings, graph.stack.name)
     state, under_way = state_to_plan(store)
@@ -78,14 +102,12 @@ def command(
                 return await make_plan(settings, graph, state, wire, show)
 
     plan, state = asyncio.run(work())
-    show_plan(plan, as_json, no_color, settings.command("gc"))
+    show_plan(plan, asked.as_json, asked.no_color, settings.command("gc"))
     drawn.write_plan(faces, plan, settings.command("gc"))
-    saving = ("--out", str(out)) if out else ()
-    judged = ("--detailed-exitcode",) if detailed_exitcode else ()
-    require_allowed(plan, Again(settings, verb="plan", words=(*judged, *saving, *faces.words())))
+    require_allowed(plan, Again(settings, verb="plan", words=asked.words()))
     if out:
         _save(settings, out, replace(plan, pins=replace(plan.pins, files=files)), state, store)
-    return Exit.CHANGES if detailed_exitcode and not plan.empty else Exit.OK
+    return Exit.CHANGES if asked.detailed and not plan.empty else Exit.OK
 
 
 def show_plan(plan: Plan, as_json: bool, no_color: bool, gc: str = "lbstack gc") -> None:
@@ -101,10 +123,8 @@ def show_plan(plan: Plan, as_json: bool, no_color: bool, gc: str = "lbstack gc")
         write(plan_lines(plan, gc), no_color)
 
 
-def _all(
-    settings: Settings, as_json: bool, no_color: bool, out: Path | None, since: str | None, detailed: bool
-) -> int:
-    """Every stack under a folder; ``--out`` is a folder, too."""
+def _all(settings: Settings, asked: Asked, since: str | None, annotations: str | None) -> int:
+    """The plans of every stack under a folder; what is written is a folder of files, too."""
     from lbstack.cli import many
     from lbstack.cli.main import report
     from lbstack.render.terminal import write
@@ -114,16 +134,18 @@ def _all(
             "--all plans whole stacks",
             "leave --destroy, --target, --recreate and --allow-… to plans of one stack",
         )
-    if out and not out.is_dir():
-        raise UsageError(
-            f"--out {out} is no folder", "with --all it is one, for a file a stack; make it first"
-        )
+    out, faces = asked.out, asked.faces
+    faces.require_folders(**({"out": out} if out else {}))
     planned = many.plan_all(settings, since)
-    if as_json:
+    if asked.as_json:
         click.echo(dumps(many.document(planned)))
     else:
-        write(many.lines(planned), no_color)
+        write(many.lines(planned), asked.no_color)
     for each in planned:
+        if each.plan:
+            mine = faces.of_stack(each.plan.stack)
+            mine.require_places(each.settings)
+            drawn.write_plan(mine, each.plan, each.settings.command("gc"))
         if each.error:
             report(each.error)
         elif out and each.plan and each.state and each.store:
@@ -133,8 +155,8 @@ def _all(
             _save(each.settings, path, pinned, each.state, each.store)
     # All at once: of one step a forge shows so many.
     refused = [each.error for each in planned if each.error]
-    annotating.annotate([finding for error in refused for finding in annotating.of(error)], None)
-    return many.code(planned, detailed)
+    annotating.annotate([finding for error in refused for finding in annotating.of(error)], annotations)
+    return many.code(planned, asked.detailed)
 
 
 def _save(settings: Settings, out: Path, plan: Plan, state: State, store: AnyStore) -> None:

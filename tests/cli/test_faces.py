@@ -55,7 +55,7 @@ def test_state_has_no_such_face(cli: Cli) -> None:
 def test_many_stacks_have_no_face_in_one_file(cli: Cli) -> None:
     done = cli("plan", "--sandbox", "--all", *ALL)
     assert done.returncode == 64
-    assert "--markdown is of one plan" in done.stderr
+    assert "--markdown plan.md is no folder; with --all it is one" in done.stderr
 
 
 def test_a_refused_plan_has_faces_too(cli: Cli) -> None:

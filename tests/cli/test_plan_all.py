@@ -102,6 +102,28 @@ def test_plans_are_saved_and_carried_out_each_by_itself(many: Cli) -> None:
     assert done.returncode == 0 and "2 added" in done.stdout, done.stderr
 
 
+def test_each_stack_has_its_pages_the_refused_one_too(many: Cli) -> None:
+    many.write("stack: a\ndatasets: {d: {name: x, lifecycle: {prevent_destroy: true}}}\n", "a.yaml")
+    assert many("apply", "a.yaml", "--auto-approve").returncode == 0
+    many.write("stack: a\n", "a.yaml")
+    many.write("stack: b\nwrong: 1\n", "b.yaml")
+    words = ("plan", "--all", "--markdown", "pages", "--html", "pages", "--out", "pages")
+    done = many(*words)
+    assert done.returncode == 64 and "is no folder" in done.stderr and "make it first" in done.stderr
+    pages = many.folder / "pages"
+    pages.mkdir()
+    assert many(*words).returncode == 5
+    assert sorted(path.name for path in pages.iterdir()) == [
+        "a.html", "a.md", "c.html", "c.json", "c.md",
+    ]  # fmt: skip
+    assert "This plan is refused" in (pages / "a.md").read_text()
+    assert "lbstack plan of `c`" in (pages / "c.md").read_text()
+    assert many(*words).returncode == 5, "reports take the place of older ones"
+    (pages / "c.md").write_bytes((pages / "c.json").read_bytes())
+    done = many(*words)
+    assert done.returncode == 64 and "is a saved plan" in done.stderr
+
+
 def test_only_what_was_touched_since_a_revision_is_planned(many: Cli) -> None:
     git(many, "init")
     git(many, "add", ".")
@@ -214,3 +236,5 @@ def test_no_more_is_annotated_than_a_forge_shows_of_a_step(many: Cli) -> None:
     done = many("plan", "--all", env={"GITHUB_ACTIONS": "true"})
     told = [line for line in done.stderr.splitlines() if line.startswith("::error ")]
     assert len(told) == 10 and "5 more" in told[-1]
+    done = many("plan", "--all", "--annotations", "none", env={"GITHUB_ACTIONS": "true"})
+    assert "::error" not in done.stderr
