@@ -107,16 +107,21 @@ class Prepared:
         return weight
 
 
+@functools.lru_cache(maxsize=_KEPT_DOCUMENTS)
+def _kept(text: str) -> Prepared:
+    """The most recent documents, prepared; all sandboxes of a process share them, as they do the schema."""
+    return Prepared(the_schema(), text)
+
+
 class Engine:
-    """Answers GraphQL requests; keeps the most recent documents prepared."""
+    """Answers GraphQL requests."""
 
     def __init__(self) -> None:
         self.schema = the_schema()
-        self._kept = functools.lru_cache(maxsize=_KEPT_DOCUMENTS)(functools.partial(Prepared, self.schema))
 
     def prepare(self, text: str) -> Prepared:
         """Parse and validate ``text``, or remember having done so."""
-        return Prepared(self.schema, text) if len(text) > _KEPT_LENGTH else self._kept(text)
+        return Prepared(self.schema, text) if len(text) > _KEPT_LENGTH else _kept(text)
 
     def answer(
         self, context: Context, text: str, variables: dict[str, Any], operation_name: str | None
