@@ -1,4 +1,4 @@
-"""``lbstack ci``: what a job tells people: a comment, an issue, a summary."""
+"""``lbstack ci``: which jobs there are, and what a job tells people: a comment, an issue, a summary."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import click
 from lbstack.errors import ConfigError, Exit, UsageError
 
 FILE = click.Path(path_type=Path)
+MOST_JOBS = 256
+"""Of a matrix of GitHub's."""
 
 
 def on_a_forge(command: click.decorators.FC) -> click.decorators.FC:
@@ -170,6 +172,37 @@ def summary(
         report.write_outputs(values, Path(place))
     if document and terraform_report:
         terraform_report.write_text(json.dumps(report.terraform(document)) + "\n")
+    return Exit.OK
+
+
+@command.command("list")
+@click.argument("folder", type=FILE, default=".")
+@click.option("--changed-since", metavar="REV", help="Only stacks touched since a git revision.")
+@click.option(
+    "--var-file", "var_files", multiple=True, type=FILE, metavar="FILE", help="What touches all (again)."
+)
+def list_(folder: Path, changed_since: str | None, var_files: tuple[Path, ...]) -> int:
+    """Print the stacks under a folder, for a job each: JSON with name and path. Asks nobody."""
+    from lbstack.cli import many
+    from lbstack.forge import report
+    from lbstack.render.words import safe
+    from lbstack.session import Settings
+
+    if changed_since in ("", "0" * 40, "0" * 64):  # a push that makes a branch comes after no commit
+        changed_since = None
+    stacks, count = many.listed(Settings(path=folder, var_files=var_files), changed_since)
+    place = os.environ.get("GITHUB_OUTPUT")
+    if place and len(stacks) > MOST_JOBS:
+        raise UsageError(
+            f"these are {len(stacks)} stacks, and GitHub makes no more than {MOST_JOBS} jobs of a list",
+            f"list the folders in {safe(str(folder))} one by one, in a workflow each",
+        )
+    names = ", ".join(safe(each["stack"]) for each in stacks)
+    click.echo(f"{len(stacks)} of {count} stacks{f': {names}' if names else ''}.", err=True)
+    told = json.dumps(stacks)
+    click.echo(told)
+    if place:
+        report.write_outputs({"stacks": told}, Path(place))
     return Exit.OK
 
 

@@ -32,7 +32,7 @@ COMMANDS = {
     "graph": "Print the dependency graph",
     "state": "Look into the state, and mend it",
     "force-unlock": "Free a remote state of a run that is dead",
-    "ci": "Tell GitHub or GitLab: a comment, an issue, a summary",
+    "ci": "Tell GitHub or GitLab: a comment, an issue, a summary, a job for each stack",
     "schema": "Print the JSON Schema of stack files",
     "sandbox": "A local Labelbox to try things on",
 }

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +25,7 @@ from lbstack.render.words import safe, summary
 from lbstack.session import Settings, load_graph, make_plan, open_store, state_to_plan, unless_begun
 from lbstack.stack.discovery import changed_since, names_of, orphaned, stacks_under, touched
 from lbstack.stack.files import digest_of_files
+from lbstack.stack.sections import NAME
 
 if TYPE_CHECKING:
     from lbstack.api.wire import ApiWire
@@ -114,11 +118,17 @@ def _require_declared(settings: Settings, loaded: Sequence[Planned]) -> None:
 
 def _unlike(each: Planned, names: Names) -> Planned:
     """Two stacks of one name would share a state: whose it is, nobody knows, so neither is planned."""
-    others = [path for path in names.get(each.name, ()) if path != each.path]
-    if not each.graph or not others:
-        return each
-    what = f"{each.path}: stack {each.name} is the name of {', '.join(map(str, others))}, too"
-    return replace(each, error=StackError(Problem(what, "give one of them another name: stack: NAME")))
+    twin = _twin(each.path, each.name, names) if each.graph else None
+    return replace(each, error=StackError(twin)) if twin else each
+
+
+def _twin(path: Path, name: str, names: Names) -> Problem | None:
+    """What is wrong where another stack bears the name as well."""
+    others = [other for other in names.get(name, ()) if other != path]
+    if not others:
+        return None
+    what = f"{path}: stack {name} is the name of {', '.join(map(str, others))}, too"
+    return Problem(what, "give one of them another name: stack: NAME")
 
 
 async def _plans(settings: Settings, loaded: Sequence[Planned]) -> list[Planned]:
@@ -148,6 +158,31 @@ async def _planned(each: Planned, wire: ApiWire) -> Planned:
     except GuardError as refusal:
         return replace(each, plan=made, state=state, error=refusal)
     return replace(each, plan=made, state=state)
+
+
+# -- which there are, without planning them ------------------------------------------------------------
+
+
+def listed(settings: Settings, since: str | None) -> tuple[list[dict[str, str]], int]:
+    """The stacks that changed since a revision, as a CI service makes a matrix of them, and how many there
+    are at all. Nobody is asked, and a stack that is broken is listed like any other: its own job tells."""
+    found = stacks_under(settings.path)
+    names = names_of(found)
+    mine = {*chosen(settings, found, names, since)}
+    told = sorted((path, name) for name, paths in names.items() for path in paths if path in mine)
+    # Of one name and one state: no job may have it, since none sees the other.
+    if wrong := [twin for path, name in told if NAME.match(name) and (twin := _twin(path, name, names))]:
+        raise StackError(wrong)
+    return [{"stack": _label(path, name), "path": str(path)} for path, name in told], len(found)
+
+
+def _label(path: Path, name: str) -> str:
+    """What jobs and files are named after: the stack's name; where that is none, its path as far as it is
+    plain, and what tells it from others."""
+    if NAME.match(name):
+        return name
+    plain = "-".join(re.findall(r"[A-Za-z0-9]+", str(path)))[-50:].lstrip("-")
+    return f"{plain}-{sha256(os.fsencode(path)).hexdigest()[:8]}".lstrip("-")
 
 
 # -- how it is told ------------------------------------------------------------------------------------
