@@ -22,6 +22,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Protocol
 
 from lbstack.errors import StackError, StateError
@@ -180,7 +181,12 @@ def refuses(attempt: Callable[[], object], pause: Pause = time.sleep) -> bool:
 
 def of_this_machine(host: str) -> bool:
     """Whether a host is this machine itself, so that what is sent there needs no encryption."""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name, and `127.0.0.1.example.com` is one too
 
 
 def unsafe(where: str, what: str) -> StateError:

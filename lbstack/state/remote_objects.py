@@ -20,7 +20,11 @@ SCHEMES = ("s3", "gs", "az")
 INSTALL = "pip install 'lbstack[remote]'"
 SECRET_NAMES = re.compile(r"(AWS|AZURE|GOOGLE)_.*(SECRET|TOKEN|KEY|PASSWORD|SAS)")
 NOT_SECRET = re.compile(r".*(_FILE|_KEY_ID|_ENDPOINT|_URI|_URL|_ID)$")
-ENDPOINTS = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AZURE_STORAGE_ENDPOINT")
+ENDPOINTS = {
+    "s3": ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
+    "gs": ("GOOGLE_BASE_URL",),
+    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
 DENIED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "RequestExpired")
 NOWHERE = ("NoSuchBucket", "ContainerNotFound")
 TIMEOUT, CONNECT = timedelta(seconds=20), timedelta(seconds=5)
@@ -132,8 +136,8 @@ def _open(bucket: str, environ: Mapping[str, str]) -> Any:
     options: dict[str, Any] = {
         "client_options": {
             "timeout": TIMEOUT,
-            "connect_timeout": timedelta(seconds=5),
-            "allow_http": _open_http(environ),
+            "connect_timeout": CONNECT,
+            "allow_http": _open_http(urlsplit(bucket).scheme, environ),
         },
         "retry_config": {"max_retries": 0},  # a write that is sent twice is told apart by `swap` alone
     }
@@ -142,15 +146,17 @@ def _open(bucket: str, environ: Mapping[str, str]) -> Any:
     return from_url(bucket, **options)
 
 
-def _open_http(environ: Mapping[str, str]) -> bool:
+def _open_http(scheme: str, environ: Mapping[str, str]) -> bool:
     """Whether an endpoint without encryption was named, which may only be one of this machine."""
-    for name in ENDPOINTS:
-        parts = urlsplit(environ.get(name, ""))
-        if parts.scheme == "http":
-            if not of_this_machine(parts.hostname or ""):
-                raise UsageError(f"{name} is not encrypted", "use https; http is for this machine only")
-            return True
-    return False
+    plain = {
+        name: parts
+        for name in ENDPOINTS[scheme]
+        if (parts := urlsplit(environ.get(name, ""))).scheme == "http"
+    }
+    for name, parts in plain.items():
+        if not of_this_machine(parts.hostname or ""):
+            raise UsageError(f"{name} is not encrypted", "use https; http is for this machine only")
+    return bool(plain)
 
 
 def _profile() -> Any:

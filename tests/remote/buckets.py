@@ -1,4 +1,5 @@
-"""A real S3 server (moto), and one in front of it that misbehaves."""
+"""Buckets for states: what each holder of objects says and minds. S3 is a real server (moto) behind one that
+misbehaves; Google's and Azure's, which nobody gives away, are in `google` and `azure`."""
 
 from __future__ import annotations
 
@@ -6,35 +7,69 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from lbstack.state.cell import Version
 from tests import loopback
 from tests.remote.misbehaving import Answer, Asked, Server
 
 BUCKET = "states"
+PREFIXES = ("AWS_", "AZURE_", "GOOGLE_")
 PASSED = ("content-type", "etag", "last-modified", "x-amz-version-id")
-CONFLICT = Answer(
-    409, b"<Error><Code>ConditionalRequestConflict</Code></Error>", {"content-type": "application/xml"}
-)
-DENIED = Answer(
-    403, b"<Error><Code>AccessDenied</Code></Error>", {"content-type": "application/xml"}
-)  # fmt: skip
-EXPIRED = Answer(
-    400,
-    b"<Error><Code>ExpiredToken</Code><Message>AKIDEXAMPLE has expired</Message></Error>",
-    {"content-type": "application/xml"},
+LONG_AGO = "Thu, 01 Jan 2026 00:00:00 GMT"
+CREATE, MATCH = "create", "match"
+"""The conditions that a write may have: nothing is there, or what is there is this version."""
+
+
+def xml(status: int, code: str, message: str = "") -> Answer:
+    """An error, in the form that all of them share."""
+    body = f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return Answer(status, body.encode(), {"content-type": "application/xml"})
+
+
+CONFLICT = xml(409, "ConditionalRequestConflict")
+DENIED = xml(403, "AccessDenied")
+EXPIRED = xml(400, "ExpiredToken", "AKIDEXAMPLE has expired")
+
+
+@dataclass(frozen=True)
+class Words:
+    """How a store refuses: two writes that met, a condition that does not hold, somebody who may not, or no
+    longer may. `keys` are the variables that are to be checked then, `number` the header of a version."""
+
+    conflict: Answer
+    refused: Answer
+    denied: Answer
+    expired: Answer
+    keys: str
+    number: str = ""
+
+
+AMAZON = Words(
+    CONFLICT, xml(412, "PreconditionFailed"), DENIED, EXPIRED, "AWS_ACCESS_KEY_ID", "x-amz-version-id"
 )
 
 
 @dataclass
 class Bucket:
-    """Where states can lie, and what is needed to get there."""
+    """Where states can lie, and what is needed to get there; `wrong` is what does not lead there.
+    Conditions in `ignored` are not minded."""
 
     server: Server
     environ: dict[str, str]
+    scheme: str = "s3"
+    words: Words = AMAZON
+    secrets: tuple[str, ...] = ("storage-secret-of-the-test",)
+    ignored: set[str] = field(default_factory=set)
+    wrong: dict[str, str] = field(default_factory=dict)
 
     def url(self, key: str = "team/state.json") -> str:
-        return f"s3://{BUCKET}/{key}"
+        return f"{self.scheme}://{BUCKET}/{key}"
+
+    def stale(self, data: bytes, version: Version) -> Answer:
+        """What was there once, as an answer to whoever reads."""
+        headers = {"etag": version.tag or "", "last-modified": LONG_AGO}
+        return Answer(200, data, headers | ({self.words.number: version.number} if version.number else {}))
 
 
 @contextmanager
@@ -59,8 +94,12 @@ def bucket(s3: str) -> Iterator[Bucket]:
         client.post("/moto-api/reset")
         assert client.put(f"/{BUCKET}").status_code == 200
 
+        ignored: set[str] = set()
+        conditions = {"if-none-match": CREATE, "if-match": MATCH}
+
         def forward(asked: Asked) -> Answer:
             kept = ("content-type", "if-match", "if-none-match", "authorization", "x-amz-date")
+            kept = tuple(name for name in kept if conditions.get(name) not in ignored)
             headers = {name: asked.headers[name] for name in kept if name in asked.headers}
             got = client.request(asked.method, asked.path, content=asked.body, headers=headers)
             passed = {name: got.headers[name] for name in PASSED if name in got.headers}
@@ -75,19 +114,20 @@ def bucket(s3: str) -> Iterator[Bucket]:
                     "AWS_REGION": "us-east-1",
                     "AWS_ENDPOINT_URL": server.url,
                 },
+                ignored=ignored,
             )
 
 
 @contextmanager
 def surrounded(environ: dict[str, str]) -> Iterator[None]:
-    """The process's own environment, from which the library of the stores takes credentials."""
-    before = {name: os.environ.get(name) for name in environ}
+    """The process's own environment, from which the library of the stores takes credentials: these alone."""
+    ours = {name: value for name, value in os.environ.items() if name.startswith(PREFIXES) or name in environ}
+    for name in ours:
+        del os.environ[name]
     os.environ.update(environ)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in environ:
+            os.environ.pop(name, None)
+        os.environ.update(ours)

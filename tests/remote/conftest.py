@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.remote import buckets, forge
+from tests.remote.clouds import EACH, cloud
 
 
 @pytest.fixture(scope="session")
@@ -15,9 +16,9 @@ def s3() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def bucket(s3: str) -> Iterator[buckets.Bucket]:
-    with buckets.bucket(s3) as made, buckets.surrounded(made.environ):
+@pytest.fixture(params=EACH)
+def bucket(request: pytest.FixtureRequest, s3: str) -> Iterator[buckets.Bucket]:
+    with cloud(request.param, s3) as made:
         yield made
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 LOSE = "lose"
 """Do what was asked, and never answer."""
@@ -25,6 +26,11 @@ class Asked:
     path: str
     body: bytes
     headers: dict[str, str]
+
+
+def name_of(asked: Asked) -> str:
+    """The path that was asked for, however it was spelled."""
+    return unquote(asked.path.partition("?")[0])
 
 
 @dataclass
@@ -53,6 +59,7 @@ class Server:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # an answer is one packet, which nobody waits for
 
             def handle_any(self) -> None:
                 length = int(self.headers.get("content-length") or 0)
@@ -107,7 +114,7 @@ class Server:
     @staticmethod
     def _meets(fault: Fault, asked: Asked) -> bool:
         """Whether this request is hit; what it counts down is held by the caller's lock."""
-        if asked.method != fault.method or not asked.path.partition("?")[0].endswith(fault.ending):
+        if asked.method != fault.method or not name_of(asked).endswith(fault.ending):
             return False
         if fault.first or not fault.times:
             fault.first = max(0, fault.first - 1)
@@ -116,7 +123,7 @@ class Server:
         return True
 
     def count(self, method: str, ending: str = "") -> int:
-        return sum(a.method == method and a.path.partition("?")[0].endswith(ending) for a in self.asked)
+        return sum(asked.method == method and name_of(asked).endswith(ending) for asked in self.asked)
 
     @contextmanager
     def running(self) -> Iterator[Server]:

@@ -13,10 +13,12 @@ from lbstack.state import cell as cells
 from lbstack.state.cell import Claim, Held, Lost, Trouble, read, swap
 from lbstack.state.remote_http import HttpCell
 from lbstack.state.remote_objects import ObjectCell
-from tests.remote.buckets import CONFLICT, DENIED, EXPIRED, Bucket
+from tests.remote.buckets import CREATE, MATCH, Bucket
+from tests.remote.clouds import CLOUDS
 from tests.remote.forge import Forge
 from tests.remote.misbehaving import LOSE, Answer, Asked, Fault
 
+of_each_cloud = pytest.mark.parametrize("bucket", CLOUDS, indirect=True)
 ME, OTHER = Claim("id-of-mine", "me@here"), Claim("id-of-another", "other@there")
 
 
@@ -42,6 +44,7 @@ def behind(host: Forge, claim: Claim | None = ME) -> HttpCell:
 # -- object stores -----------------------------------------------------------------------------
 
 
+@of_each_cloud
 def test_what_was_put_is_read_and_moves_only_from_what_it_is(bucket: Bucket) -> None:
     cell = objects(bucket)
     assert read(cell).data is None
@@ -54,23 +57,28 @@ def test_what_was_put_is_read_and_moves_only_from_what_it_is(bucket: Bucket) -> 
     assert read(cell).data == content("two")
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Fault("PUT", LOSE),
-        Fault("PUT", CONFLICT, times=5),
-        Fault("PUT", Answer(503), times=5),
-        Fault("PUT", lambda asked, serve: serve(asked) and Answer(500)),
-        Fault("PUT", lambda asked, serve: serve(asked) and Answer(412)),
-        Fault("PUT", lambda asked, serve: serve(asked) and CONFLICT),
-    ],
-    ids=["lost answer", "409 storm", "503 storm", "500 on own write", "412 on own write", "409 on own write"],
-)
+Fate = Callable[[Bucket], Fault]
+FATES: dict[str, Fate] = {
+    "lost answer": lambda _: Fault("PUT", LOSE),
+    "conflicts": lambda bucket: Fault("PUT", bucket.words.conflict, times=5),
+    "503 storm": lambda _: Fault("PUT", Answer(503), times=5),
+    "500 on own write": lambda _: Fault("PUT", lambda asked, serve: serve(asked) and Answer(500)),
+    "own write refused": lambda bucket: Fault(
+        "PUT", lambda asked, serve: serve(asked) and bucket.words.refused
+    ),
+    "conflict on own write": lambda bucket: Fault(
+        "PUT", lambda asked, serve: serve(asked) and bucket.words.conflict
+    ),
+}
+
+
+@of_each_cloud
+@pytest.mark.parametrize("fate", FATES)
 @pytest.mark.parametrize("begun", [False, True], ids=["created", "moved"])
-def test_a_write_is_certain_whatever_becomes_of_its_answer(bucket: Bucket, fault: Fault, begun: bool) -> None:
+def test_a_write_is_certain_whatever_becomes_of_its_answer(bucket: Bucket, fate: str, begun: bool) -> None:
     cell = objects(bucket)
     before = swap(cell, content("zero"), None) if begun else None
-    bucket.server.faults = [Fault(fault.method, fault.do, fault.times)]
+    bucket.server.faults = [FATES[fate](bucket)]
     version = swap(cell, content("one"), before, no_pause)
     assert (read(cell).data, read(cell).version) == (content("one"), version)
     assert bucket.server.faults[0].times == 0
@@ -86,9 +94,7 @@ def test_a_look_that_is_behind_does_not_count_as_the_loss_of_a_write(bucket: Buc
     cell = objects(bucket)
     first = swap(cell, content("one"), None)
     second = swap(cell, content("two"), first)
-    old = content("one")
-    stale = Answer(200, old, {"etag": first.tag or "", "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT"})
-    bucket.server.faults = [Fault("PUT", LOSE), Fault("GET", stale)]
+    bucket.server.faults = [Fault("PUT", LOSE), Fault("GET", bucket.stale(content("one"), first))]
     assert swap(cell, content("three"), second, no_pause) == read(cell).version
     assert read(cell).data == content("three")
     assert [fault.times for fault in bucket.server.faults] == [0, 0]
@@ -117,45 +123,41 @@ def test_a_store_that_is_down_is_trouble_not_an_empty_state(bucket: Bucket) -> N
             attempt()
 
 
+@of_each_cloud
 def test_a_bucket_that_does_not_exist_is_no_empty_state(bucket: Bucket) -> None:
     with pytest.raises(Trouble, match="no bucket of that name"):
-        read(ObjectCell("s3://nowhere/state.json", bucket.environ), no_pause)
+        read(ObjectCell(f"{bucket.scheme}://nowhere/state.json", bucket.environ), no_pause)
 
 
-@pytest.mark.parametrize("answer", [DENIED, EXPIRED], ids=["denied", "expired"])
+@of_each_cloud
+@pytest.mark.parametrize("answer", ["denied", "expired"])
 def test_credentials_that_are_wrong_or_expired_are_told_without_showing_any(
-    bucket: Bucket, answer: Answer
+    bucket: Bucket, answer: str
 ) -> None:
-    cell = objects(bucket)
-    bucket.server.faults = [Fault("GET", answer), Fault("PUT", answer)]
+    cell, said = objects(bucket), getattr(bucket.words, answer)
+    bucket.server.faults = [Fault("GET", said), Fault("PUT", said)]
     for attempt in (lambda: read(cell), lambda: swap(cell, b"x", None)):
         with pytest.raises(AuthError) as caught:
             attempt()
-        assert "AKIDEXAMPLE" not in str(caught.value) and "AWS_ACCESS_KEY_ID" in str(caught.value)
+        assert "AKIDEXAMPLE" not in str(caught.value) and bucket.words.keys in str(caught.value)
 
 
-def without_conditions(*names: str) -> Callable[[Asked, Callable[[Asked], Answer]], Answer]:
-    def ignore(asked: Asked, serve: Callable[[Asked], Answer]) -> Answer:
-        headers = {key: value for key, value in asked.headers.items() if key not in names}
-        return serve(Asked(asked.method, asked.path, asked.body, headers))
-
-    return ignore
-
-
-@pytest.mark.parametrize("ignored", ["if-none-match", "if-match"])
+@of_each_cloud
+@pytest.mark.parametrize("ignored", [CREATE, MATCH])
 def test_a_store_that_ignores_conditions_is_found_out_and_not_harmed(bucket: Bucket, ignored: str) -> None:
     cell = objects(bucket)
-    bucket.server.faults = [Fault("PUT", without_conditions(ignored), times=99)]
+    bucket.ignored.add(ignored)
     version = swap(cell, content("one"), None)
     with pytest.raises(StateError, match="conditions of writes are ignored"):
         cell.prove(content("one"), version)
     assert read(cell).data == content("one")
 
 
+@of_each_cloud
 def test_a_store_that_minds_conditions_is_proven_even_when_it_stumbles(bucket: Bucket) -> None:
     cell = objects(bucket)
     version = swap(cell, content("one"), None)
-    bucket.server.faults = [Fault("PUT", Answer(503)), Fault("PUT", CONFLICT)]
+    bucket.server.faults = [Fault("PUT", Answer(503)), Fault("PUT", bucket.words.conflict)]
     cell.prove(content("one"), version)
     assert (read(cell).data, read(cell).version) == (content("one"), version)
 
@@ -186,6 +188,24 @@ def test_of_many_who_count_at_once_nobody_is_overwritten(bucket: Bucket) -> None
     assert data is not None and data.split()[0] == str(workers * rounds).encode()
 
 
+@of_each_cloud
+def test_the_buckets_of_these_tests_overwrite_what_is_put_without_a_condition(bucket: Bucket) -> None:
+    cell = objects(bucket)
+    swap(cell, content("one"), None)
+    cell._obstore.put(cell._store, cell._key, content("two"), use_multipart=False)
+    assert read(cell).data == content("two")
+
+
+@pytest.mark.parametrize("bucket", CLOUDS[1:], indirect=True)
+def test_the_buckets_of_these_tests_let_in_whoever_has_the_key(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in bucket.wrong.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(AuthError, match=bucket.words.keys):
+        read(objects(bucket))
+
+
 @pytest.mark.parametrize(
     "url", ["s3://bucket", "s3:///key", "s3://user:word@bucket/key", "s3://bucket/key?sig=word"]
 )
@@ -195,9 +215,22 @@ def test_an_address_that_names_no_object_is_wrong_usage_and_shows_no_secret(url:
     assert "word" not in str(caught.value)
 
 
-def test_an_endpoint_elsewhere_must_be_encrypted() -> None:
-    with pytest.raises(UsageError, match="AWS_ENDPOINT_URL is not encrypted"):
-        ObjectCell("s3://bucket/key", {"AWS_ENDPOINT_URL": "http://store.example.com"})
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("s3://bucket/key", "AWS_ENDPOINT_URL"),
+        ("s3://bucket/key", "AWS_ENDPOINT_URL_S3"),
+        ("gs://bucket/key", "GOOGLE_BASE_URL"),
+        ("az://bucket/key", "AZURE_STORAGE_ENDPOINT"),
+        ("az://bucket/key", "AZURE_ENDPOINT"),
+    ],
+)
+@pytest.mark.parametrize("host", ["store.example.com", "127.0.0.1.example.com"])
+def test_an_endpoint_elsewhere_must_be_encrypted(url: str, name: str, host: str) -> None:
+    """Whatever else may be reached without."""
+    here = {"AWS_ENDPOINT": "http://127.0.0.1:1", "AZURE_STORAGE_ENDPOINT": "http://[::1]:1"}
+    with pytest.raises(UsageError, match=f"{name} is not encrypted"):
+        ObjectCell(url, {**here, name: f"http://{host}"})
 
 
 # -- the Terraform HTTP state protocol -----------------------------------------------------------
@@ -317,7 +350,13 @@ def test_the_lock_may_lie_elsewhere(host: Forge) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://forge.example.com/x", "https://user:word@forge/x", "https://forge/x?token=word", "https:///x"],
+    [
+        "http://forge.example.com/x",
+        "http://127.0.0.1.example.com/x",
+        "https://user:word@forge/x",
+        "https://forge/x?token=word",
+        "https:///x",
+    ],
 )
 def test_an_address_that_would_leak_is_wrong_usage(url: str) -> None:
     with pytest.raises(UsageError) as caught:
@@ -340,6 +379,7 @@ def test_a_host_that_can_be_locked_twice_is_left_without_a_lock(host: Forge) -> 
     assert not host.locks
 
 
+@of_each_cloud
 def test_only_what_is_still_there_is_dropped(bucket: Bucket, host: Forge) -> None:
     for cell in (objects(bucket), behind(host)):
         swap(cell, content("one"), None)

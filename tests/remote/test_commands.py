@@ -15,9 +15,10 @@ import pytest
 from lbstack.cli.main import run
 from lbstack.session import Settings, open_store
 from lbstack.state.remote import RemoteStore
-from tests.remote.buckets import bucket, surrounded
-from tests.remote.forge import PASSWORD, forge
-from tests.remote.misbehaving import Answer, Fault, Server
+from tests.remote.buckets import Bucket, surrounded
+from tests.remote.clouds import CLOUDS, cloud
+from tests.remote.forge import PASSWORD, Forge, forge
+from tests.remote.misbehaving import Answer, Fault
 
 STACK = """\
 stack: signs
@@ -31,7 +32,8 @@ outputs:
   dataset: ${dataset.signs.id}
 """
 WORD = "whsec-only-for-these-tests"
-STORAGE_SECRETS = (PASSWORD, "storage-secret-of-the-test")
+PLACES = (*CLOUDS, "forge")
+in_each_place = pytest.mark.parametrize("desk", PLACES, indirect=True)
 
 
 class Done(NamedTuple):
@@ -43,10 +45,11 @@ class Done(NamedTuple):
 class Desk:
     """A folder with a stack, a sandbox inside the process, and a state that lies elsewhere."""
 
-    def __init__(
-        self, folder: Path, server: Server, url: str, write: str, capfd: pytest.CaptureFixture[str]
-    ) -> None:
-        self.folder, self.server, self.url, self.write, self._capfd = folder, server, url, write, capfd
+    def __init__(self, folder: Path, made: Bucket | Forge, capfd: pytest.CaptureFixture[str]) -> None:
+        self.folder, self.server, self.url, self._capfd = folder, made.server, made.url(), capfd
+        self.secrets, self.write, self.expired = (PASSWORD,), "POST", Answer(401)
+        if isinstance(made, Bucket):
+            self.secrets, self.write, self.expired = made.secrets, "PUT", made.words.expired
         self.said = ""
 
     def __call__(self, *words: str) -> Done:
@@ -69,7 +72,7 @@ class Desk:
         return self.server.count(self.write, self.url.rpartition("/")[2])
 
 
-@pytest.fixture(params=[pytest.param("bucket", marks=pytest.mark.slow), "forge"])
+@pytest.fixture(params=[*(pytest.param(name, marks=pytest.mark.slow) for name in CLOUDS), "forge"])
 def desk(
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -81,13 +84,12 @@ def desk(
     monkeypatch.setenv("LBSTACK_VAR_hook", WORD)
     (tmp_path / "stack.yaml").write_text(STACK)
     with ExitStack() as things:
-        made = things.enter_context(bucket(s3) if request.param == "bucket" else forge())
+        made = things.enter_context(forge() if request.param == "forge" else cloud(request.param, s3))
         things.enter_context(surrounded({**made.environ, "LBSTACK_STATE": made.url()}))
-        write = "PUT" if request.param == "bucket" else "POST"
-        yield Desk(tmp_path, made.server, made.url(), write, capfd)
+        yield Desk(tmp_path, made, capfd)
 
 
-@pytest.mark.parametrize("desk", ["bucket", "forge"], indirect=True)
+@in_each_place
 def test_the_commands_work_with_a_state_elsewhere_and_leave_nothing_of_it_here(desk: Desk) -> None:
     assert "2 to add" in desk.done("plan", "stack.yaml")
     assert desk.writes() == 0
@@ -122,7 +124,7 @@ def test_no_secret_is_kept_or_said(desk: Desk) -> None:
     desk.done("apply", "stack.yaml", "--auto-approve")
     desk.done("plan", "stack.yaml")
     kept = desk.store()._cell.get().data or b""
-    for secret in (WORD, *STORAGE_SECRETS):
+    for secret in (WORD, *desk.secrets):
         assert secret.encode() not in kept and secret not in desk.said
 
 
@@ -133,7 +135,7 @@ def test_another_secret_is_noticed_on_another_machine(desk: Desk, monkeypatch: p
     assert "webhook.told must be replaced" in desk.done("plan", "stack.yaml")
 
 
-@pytest.mark.parametrize("desk", ["bucket", "forge"], indirect=True)
+@in_each_place
 def test_a_state_that_is_held_is_told_with_the_way_to_free_it(desk: Desk) -> None:
     desk.done("apply", "stack.yaml", "--auto-approve")
     dead = desk.store()
@@ -180,12 +182,11 @@ def test_one_who_may_wait_plans_again_when_another_was_faster(desk: Desk) -> Non
 
 
 def test_a_store_that_fails_at_the_end_ends_with_where_the_journal_is(desk: Desk) -> None:
-    down = Answer(401) if desk.write == "POST" else Answer(403, b"<Code>ExpiredToken</Code>")
     (desk.folder / "stack.yaml").write_text(STACK.partition("webhooks:")[0] + "outputs: {}\n")
     desk.done("apply", "stack.yaml", "--auto-approve")
     desk.done("destroy", "stack.yaml", "--auto-approve")
     ending = desk.url.rpartition("/")[2]
-    desk.server.faults = [Fault(desk.write, down, times=99, first=1, ending=ending)]
+    desk.server.faults = [Fault(desk.write, desk.expired, times=99, first=1, ending=ending)]
     failed = desk("apply", "stack.yaml", "--auto-approve")
     assert failed.code == 6, failed
     path = failed.err.strip().rpartition(": ")[2]

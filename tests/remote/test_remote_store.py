@@ -21,7 +21,8 @@ from lbstack.state.remote import RemoteStore
 from lbstack.state.remote_document import decode
 from lbstack.state.remote_open import open_cell
 from lbstack.values import Address, Digest, Intent, Secret
-from tests.remote.buckets import EXPIRED, bucket, surrounded
+from tests.remote.buckets import CREATE, LONG_AGO, MATCH, Bucket
+from tests.remote.clouds import CLOUDS, EACH, cloud
 from tests.remote.forge import forge
 from tests.remote.misbehaving import LOSE, Answer, Fault, Server
 
@@ -37,8 +38,11 @@ def no_pause(_: float) -> None:
 class Place:
     """A state somewhere else, and runs on machines that have a folder each."""
 
-    def __init__(self, folder: Path, url: str, environ: dict[str, str], server: Server, write: str) -> None:
-        self.folder, self.url, self.environ, self.server, self.write = folder, url, environ, server, write
+    def __init__(
+        self, folder: Path, url: str, environ: dict[str, str], server: Server, bucket: Bucket | None = None
+    ) -> None:
+        self.folder, self.url, self.environ, self.server, self.bucket = folder, url, environ, server, bucket
+        self.write = "PUT" if bucket else "POST"
 
     def store(self, machine: str = "here") -> RemoteStore:
         beside = self.folder / machine / "signs.json"
@@ -60,14 +64,17 @@ class Place:
         ]
 
 
-@pytest.fixture(params=["bucket", "forge"])
+@pytest.fixture(params=[*EACH, "forge"])
 def place(request: pytest.FixtureRequest, tmp_path: Path, s3: str) -> Iterator[Place]:
-    if request.param == "bucket":
-        with bucket(s3) as made, surrounded(made.environ):
-            yield Place(tmp_path, made.url(), made.environ, made.server, "PUT")
-    else:
+    if request.param == "forge":
         with forge() as host:
-            yield Place(tmp_path, host.url(), host.environ, host.server, "POST")
+            yield Place(tmp_path, host.url(), host.environ, host.server)
+    else:
+        with cloud(request.param, s3) as made:
+            yield Place(tmp_path, made.url(), made.environ, made.server, made)
+
+
+in_each_place = pytest.mark.parametrize("place", [*CLOUDS, "forge"], indirect=True)
 
 
 def intent(address: Address, marker: str = "", **more: Any) -> Intent:
@@ -164,8 +171,7 @@ def test_a_damaged_state_is_an_error_and_never_an_empty_one(
 
 
 def _headers(place: Place) -> dict[str, str]:
-    date = {"last-modified": "Thu, 01 Jan 2026 00:00:00 GMT", "etag": '"x"'}
-    return date if place.write == "PUT" else {}
+    return {"last-modified": LONG_AGO, "etag": '"x"'} if place.bucket else {}
 
 
 @pytest.mark.parametrize(("stack", "endpoint"), [("other", "sandbox"), ("signs", "https://elsewhere")])
@@ -179,6 +185,7 @@ def test_a_state_of_another_stack_or_endpoint_is_refused(place: Place, stack: st
 # -- one at a time ---------------------------------------------------------------------------------
 
 
+@in_each_place
 def test_the_first_write_holds_the_state_and_tells_what_may_be_made(place: Place) -> None:
     store = place.store()
     with store.locked():
@@ -209,6 +216,7 @@ def test_of_two_who_begin_at_once_one_works(place: Place) -> None:
     assert place.state().epoch == 2 and not place.store().held()
 
 
+@in_each_place
 def test_who_read_before_another_wrote_does_not_begin(place: Place) -> None:
     saved(place)
     late = place.store("late")
@@ -265,6 +273,7 @@ def _state(log: remote_log.RemoteLog) -> State:
     return replace(log.document().state, pending=())
 
 
+@in_each_place
 @pytest.mark.parametrize("do", [LOSE, "500", "412"])
 def test_a_first_write_whose_answer_is_lost_is_known_as_ours(place: Place, do: str) -> None:
     saved(place)
@@ -291,6 +300,7 @@ def test_a_last_write_and_a_freeing_whose_answers_are_lost_leave_no_lock(place: 
 # -- holders that are dead, paused or cut off --------------------------------------------------------
 
 
+@in_each_place
 def test_a_dead_holder_is_freed_by_its_id_and_by_no_other(place: Place) -> None:
     dead = place.store()
     _, log = begun(dead, intent(A))
@@ -508,12 +518,12 @@ def test_the_journal_of_a_run_that_lives_stays_until_it_is_old(place: Place) -> 
 # -- stores that fail ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("answer", [Answer(503), EXPIRED], ids=["down", "expired"])
+@pytest.mark.parametrize("fails", ["down", "expired"])
 def test_steps_stop_when_nothing_could_be_written_for_too_long_and_the_journal_is_named_last(
-    place: Place, answer: Answer, monkeypatch: pytest.MonkeyPatch
+    place: Place, fails: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if answer is EXPIRED and place.write == "POST":
-        answer = Answer(401)
+    expired = place.bucket.words.expired if place.bucket else Answer(401)
+    answer = expired if fails == "expired" else Answer(503)
     clock = [0.0]
     monkeypatch.setattr(remote_log, "now", lambda: clock[0])
     store = place.store()
@@ -546,24 +556,24 @@ def test_a_create_that_the_next_run_could_not_know_of_is_not_sent(place: Place) 
         run(log.before(state, intent(A)))
 
 
+@in_each_place
 def test_a_store_that_minds_no_conditions_takes_no_state(place: Place) -> None:
-    loose = _unconditionally if place.write == "PUT" else _whoever_holds_the_lock
-    place.server.faults = [Fault(place.write, loose, times=999, ending=place.url.rpartition("/")[2])]
+    if place.bucket:
+        place.bucket.ignored.update((CREATE, MATCH))
+    else:
+        ending = place.url.rpartition("/")[2]
+        place.server.faults = [Fault(place.write, _whoever_holds_the_lock, times=999, ending=ending)]
     store = place.store()
     for _ in range(2):
         with store.locked(), pytest.raises(StateError, match="could overwrite each other"):
             begun(store)
         assert place.store()._cell.get().data is None  # nor anything else
     place.server.faults = []
+    if place.bucket:
+        place.bucket.ignored.clear()
     assert not place.store().exists and not place.store().held()
     saved(place)
     assert place.state().resources == {A: ENTRY}
-
-
-def _unconditionally(asked: Any, serve: Any) -> Answer:
-    kept = {n: v for n, v in asked.headers.items() if n not in ("if-match", "if-none-match")}
-    answer: Answer = serve(replace(asked, headers=kept))
-    return answer
 
 
 def _whoever_holds_the_lock(asked: Any, serve: Any) -> Answer:
