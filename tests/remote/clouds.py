@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.remote.azure import azure
 from tests.remote.buckets import Bucket, bucket, surrounded
 from tests.remote.google import google
 
-CLOUDS = ("bucket", "google")
+CLOUDS = ("bucket", "google", "azure")
 EACH = ("bucket", *(pytest.param(name, marks=pytest.mark.slow) for name in CLOUDS[1:]))
 """For a fixture: all of it in Amazon's, the rest in the long run. What each must do, asks for `CLOUDS` itself."""
 
@@ -18,5 +19,6 @@ EACH = ("bucket", *(pytest.param(name, marks=pytest.mark.slow) for name in CLOUD
 @contextmanager
 def cloud(name: str, s3: str) -> Iterator[Bucket]:
     """An empty bucket of theirs, with its keys in the environment."""
-    with bucket(s3) if name == "bucket" else google() as made, surrounded(made.environ):
+    opened = {"bucket": lambda: bucket(s3), "google": google, "azure": azure}[name]()
+    with opened as made, surrounded(made.environ):
         yield made
