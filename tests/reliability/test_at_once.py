@@ -133,7 +133,7 @@ def one_round(bench: Bench, place: Place, number: int, persons: list[Person], *p
 def test_of_many_applies_at_once_one_works_and_the_others_say_so(
     bench: Bench, s3: str, where: str, report: Callable[..., None]
 ) -> None:
-    rounds = size({"local": 2, "bucket": 3, "forge": 3}[where], 50)
+    rounds = size(10, 50)
     many = size({"local": 50, "bucket": 10, "forge": 10}[where], 50)
     persons, won = people(bench, many), 0
     with state_in(where, bench, s3) as place:
