@@ -249,7 +249,7 @@ def test_restore_succeeds_as_long_as_one_copy_is_intact(
         intact = chance.choice(copies)
         for path in kept.files:
             if path != intact.path and not path.name.endswith((".key", ".lock")):
-                path.write_bytes(truncate(kept.files[path], chance))
+                path.write_bytes(truncate(kept.files[path].rstrip(), chance))  # more than the end of a line
         done = restore(kept.store)
         assert done is not None, seed
         state = kept.store.load()
