@@ -35,6 +35,8 @@ STYLES = {
     Verdict.PENDING: (">", "note"),
     Verdict.CONVERGED: ("=", "plain"),
 }
+LONGEST_NAME = 100
+"""Characters of a name in the list of what is unmanaged."""
 NO_DRIFT = "No drift. The workspace is as lbstack left it."
 
 
@@ -79,7 +81,8 @@ def _stray(each: Stray) -> tuple[str, str, str]:
     made = clock(each.created) if each.created is not None else ""
     told = [f"made {made}"] if made else []
     told += [f"of {safe(each.owner)}"] if each.owner else []
-    return (f"{each.kind} {quoted(each.name)}", safe(each.id), f"# {', '.join(told)}" if told else "")
+    name = each.name if len(each.name) <= LONGEST_NAME else f"{each.name[:LONGEST_NAME]}…"
+    return (f"{each.kind} {quoted(name)}", safe(each.id), f"# {', '.join(told)}" if told else "")
 
 
 def coverage(found: Unmanaged) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lbstack.plan.drift import DriftReport, ResourceDrift
 from lbstack.plan.threeway import Verdict
+from lbstack.plan.unmanaged import Unmanaged
 from lbstack.render.drift import STATES, coverage, summary, unmanaged_lines, when
 from lbstack.render.findings import field_lines
 from lbstack.render.marked import Budget, alert, fence, folded, hidden, span, tag
@@ -50,13 +51,26 @@ def drift_markdown(report: DriftReport, ways: WaysOut, max_bytes: int = 60_000) 
         told = ", ".join(f"{number} {verdict}" for verdict, number in counted.items() if number)
         page.take(f"… and {len(left)} more resources that have no room here ({told}).")
     if report.unmanaged is not None:
-        lines = [line for line, _ in unmanaged_lines(report.unmanaged)]
-        head = tag(coverage(report.unmanaged))
-        if not page.take(folded(head, fence(lines)), len(end.encode()) + 2):
-            page.take(head, len(end.encode()) + 2)
+        _list_unmanaged(page, report.unmanaged, len(end.encode()) + 2)
     if end:
         page.take(end)
     return page.text()
+
+
+def _list_unmanaged(page: Budget, found: Unmanaged, keep: int) -> None:
+    """How much is managed, and of what is not as many lines as there is room for, the rest counted."""
+    head, lines = tag(coverage(found)), [line for line, _ in unmanaged_lines(found)]
+    room, names = page.left - keep - len(head) - 200, sum(line.startswith("  ") for line in lines)
+    shown = list[str]()
+    for line in lines:
+        room -= len(line.encode()) + 1
+        if room < 0:
+            break
+        shown.append(line)
+    more = names - sum(line.startswith("  ") for line in shown)
+    shown += [f"and {more:,} more"] if more else []
+    if not page.take(folded(head, fence(shown)), keep):
+        page.take(head, keep)
 
 
 def _block(each: ResourceDrift, report: DriftReport) -> str:

@@ -14,6 +14,7 @@ from lbstack.plan.unmanaged import Unmanaged, unmanaged
 from lbstack.rebuild import census
 from lbstack.render.drift import coverage, unmanaged_lines
 from lbstack.render.drift_json import drift_document
+from lbstack.render.drift_markdown import WaysOut, drift_markdown
 from lbstack.render.json import schema
 from lbstack.stack.ignore import Ignored, parse
 from lbstack.values import Address
@@ -132,6 +133,19 @@ def test_what_is_told_of_it() -> None:
     ]
     assert coverage(Unmanaged()) == "Coverage: 0 of 0 managed."
     jsonschema.validate(drift_document(DriftReport("s", "o", "e", unmanaged=told)), schema("drift"))
+
+
+def test_a_long_name_is_cut_and_what_has_no_room_is_counted() -> None:
+    found = [Sighting(f"id{number}", f"{number:03} " + "n" * 300, None, {}, 0.0) for number in range(200)]
+    told = unmanaged({"dataset": found}, [], KINDS, Ignored().has)
+    lines = [line for line, _ in unmanaged_lines(told)]
+    assert all(len(line) < 200 for line in lines) and lines[2].startswith(f'  ? dataset "000 {"n" * 96}…"')
+    report = DriftReport("s", "o", "e", unmanaged=told)
+    page = drift_markdown(report, WaysOut("accept", "revert"), 4_000)
+    assert len(page.encode()) <= 4_000
+    shown = page.count("? dataset")
+    assert 10 < shown < 40 and f"and {200 - shown} more" in page
+    assert page.count("```") == 2 and " more\n```" not in drift_markdown(report, WaysOut("a", "r"))
 
 
 def test_the_command_lists_what_is_unmanaged_and_does_not_fail_for_it(served: Cli) -> None:
