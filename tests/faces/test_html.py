@@ -34,7 +34,13 @@ return {
 """
 
 
-@pytest.mark.parametrize("name", PLANS)
+LIVELY = ("updates", "hostile")
+"""The plans whose pages a browser shows in the fast suite, too; each look takes it more than a second."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in LIVELY else pytest.mark.slow) for name in PLANS]
+)
 def test_a_page_asks_for_nothing_and_says_nothing_on_the_console(
     name: str, plans: dict[str, Plan], tmp_path: Path
 ) -> None:
@@ -47,6 +53,7 @@ def test_a_page_asks_for_nothing_and_says_nothing_on_the_console(
     assert len(seen.found["shown"]) == len(plans[name].actions) + len(plans[name].deposed)
 
 
+@pytest.mark.slow
 def test_what_would_be_smuggled_in_is_noticed_and_kept_out(plans: dict[str, Plan], tmp_path: Path) -> None:
     planted = '<img src="http://evil.example/x.png"><script>document.title = "owned"</script>'
     page = plan_html(plans["empty"]).replace("<main>", f"<main>{planted}")
@@ -68,11 +75,13 @@ def test_hostile_names_stay_text(plans: dict[str, Plan], tmp_path: Path) -> None
     assert [name for name in names if name not in told and "::" not in name and "##" not in name] == []
 
 
+@pytest.mark.slow
 def test_a_phone_has_no_need_to_scroll_sideways(plans: dict[str, Plan], tmp_path: Path) -> None:
     for name in ("updates", "hostile", "deletes"):
         assert look(plan_html(plans[name]), STATE, tmp_path, 390).found["wide"] <= 390
 
 
+@pytest.mark.slow
 def test_light_and_dark(plans: dict[str, Plan], tmp_path: Path) -> None:
     page = plan_html(plans["creates"])
     papers = [
@@ -154,6 +163,7 @@ def test_without_script_everything_is_there_and_nothing_is_in_the_way(plans: dic
     ]
 
 
+@pytest.mark.slow
 def test_a_page_of_thousands_of_changes_is_filtered_too(tmp_path: Path) -> None:
     script = (
         FILTER.split('boxes("kind")')[0]
@@ -176,6 +186,7 @@ return [[...page.querySelectorAll("details.change")].filter(seen).length,
 """
 
 
+@pytest.mark.slow
 def test_a_browser_without_script_shows_everything(plans: dict[str, Plan], tmp_path: Path) -> None:
     page = plan_html(plans["updates"])
     assert look(page, SCRIPTLESS, tmp_path).found == [6, 2, True]

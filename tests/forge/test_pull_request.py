@@ -88,6 +88,7 @@ def test_what_was_not_approved_is_not_done(team: Scratch) -> None:
     assert team.datasets() == []
 
 
+@pytest.mark.slow
 def test_what_was_pushed_past_review_is_not_done(team: Scratch) -> None:
     team.commits(STACK)
     job = team.applied()
@@ -110,6 +111,7 @@ def test_a_forged_comment_approves_nothing(team: Scratch) -> None:
     assert job.failed and "to create dataset.roads was not approved" in job.printed
 
 
+@pytest.mark.slow
 def test_a_plan_that_fails_says_so_where_the_last_one_stood(team: Scratch) -> None:
     number = proposed(team, STACK)
     team.commits(STACK + "  roads: {nam: Roads}\n")
