@@ -45,6 +45,7 @@ def write(path: Path, body: Any) -> None:
     path.write_text(f'{{"lbstack_plan":{FORMAT},"sha256":"{checksum}","plan":{text}}}\n')
 
 
+@pytest.mark.slow
 def test_a_plan_of_another_shape_is_damaged_and_none_is_half_understood(saved: Path) -> None:
     body = json.loads(saved.read_text())["plan"]
     wrong, refused = [], 0

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,12 @@ LINE = [
 ]  # fmt: skip
 SIDE = {"api": {"redaction", "values", "errors", "version"}, "sandbox": set()}
 ANYWHERE = {"version"}
+
+
+@cache
+def parsed(source: str) -> ast.Module:
+    """A module's tree; many rules look at each."""
+    return ast.parse(source)
 
 
 def modules() -> list[Path]:
@@ -79,7 +86,7 @@ def _is_module(parts: list[str]) -> bool:
 
 def wrong_imports(path: Path, source: str) -> list[str]:
     room, found = station(path), []
-    for module, line in imported(path, ast.parse(source)):
+    for module, line in imported(path, parsed(source)):
         if not module.startswith("lbstack."):
             continue
         other = module.split(".")[1]
@@ -176,7 +183,7 @@ def wrong_libraries(path: Path, source: str) -> list[str]:
     forbidden = (OUTSIDE if room in PURE else set()) | ({"asyncio", "threading"} if room in STILL else set())
     return [
         f"{path.relative_to(ROOT)}:{line}: {room} imports {module}"
-        for module, line in imported(path, ast.parse(source))
+        for module, line in imported(path, parsed(source))
         if module.split(".")[0] in forbidden
     ]
 
@@ -199,7 +206,7 @@ def named_kinds(source: str) -> list[tuple[int, str]]:
     # An address, or the beginning of one that an f-string goes on with.
     address = re.compile(rf"(?<![\w.-])({'|'.join(words)})\.[\w$*-]")
     begun = re.compile(rf"(?<![\w.-])({'|'.join(words)})\.$")
-    tree = ast.parse(source)
+    tree = parsed(source)
     prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     going_on = {id(part) for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for part in n.values[:-1]}
     found = []
@@ -242,7 +249,7 @@ def asked_clocks(source: str) -> list[str]:
     """How code asks for the time of day."""
     return [
         ast.unparse(node)
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(parsed(source))
         if isinstance(node, ast.Attribute) and any(ast.unparse(node).endswith(name) for name in WALL_CLOCKS)
     ]
 
@@ -264,7 +271,7 @@ def test_a_planted_clock_is_found() -> None:
 
 @pytest.mark.parametrize("path", [p for p in modules() if p.name == "__init__.py"], ids=str)
 def test_package_files_hold_a_docstring_and_at_most_a_registry(path: Path) -> None:
-    tree = ast.parse(path.read_text())
+    tree = parsed(path.read_text())
     assert ast.get_docstring(tree), "a package says what it is"
     if station(path) not in ("kinds", "sandbox"):
         assert len(tree.body) == 1
@@ -273,7 +280,7 @@ def test_package_files_hold_a_docstring_and_at_most_a_registry(path: Path) -> No
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_modules_and_functions_stay_short_and_say_what_they_are(path: Path) -> None:
     source = path.read_text()
-    tree = ast.parse(source)
+    tree = parsed(source)
     assert ast.get_docstring(tree)
     assert source.count("\n") <= 360
     for node in ast.walk(tree):
@@ -311,7 +318,7 @@ SAID = {
 def written_commands(source: str) -> list[str]:
     """Commands of lbstack in the texts of a module, its docstrings left out: `errors.typed` makes those of
     messages, with the stack and the options that were given."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     texts = [
         node.value

@@ -251,6 +251,7 @@ TAKING_IDS = [root for root in roots() if any(holds_ids(each.type) for each in r
 ECHOING = {"upsertDataRowCustomMetadata", "deleteDataRowCustomMetadata"}
 
 
+@pytest.mark.slow
 def test_ids_of_others_are_those_of_nothing(target: Target) -> None:
     """Whatever it is asked with: nothing is told of another organization's objects, nothing done to them."""
     for root in TAKING_IDS:

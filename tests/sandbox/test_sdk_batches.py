@@ -15,6 +15,8 @@ labelbox = pytest.importorskip("labelbox")
 exceptions = pytest.importorskip("lbox.exceptions")
 identifiable = pytest.importorskip("labelbox.schema.identifiable")
 identifiables = pytest.importorskip("labelbox.schema.identifiables")
+
+pytestmark = pytest.mark.slow
 QualityMode = labelbox.schema.quality_mode.QualityMode
 IMAGE = labelbox.MediaType.Image
 
@@ -113,7 +115,6 @@ def test_a_batch_with_labels_stays_until_they_are_gone(client: Any, project: Any
     assert list(project.batches()) == []
 
 
-@pytest.mark.slow
 def test_big_and_many_batches_are_filled_by_tasks(client: Any, project: Any, dataset: Any) -> None:
     ids, keys = rows(dataset, 1001)
     big = project.create_batch("big", ids[:1000], priority=2)

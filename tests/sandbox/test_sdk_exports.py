@@ -17,6 +17,8 @@ from lbstack.sandbox.server import running
 
 labelbox = pytest.importorskip("labelbox")
 
+pytestmark = pytest.mark.slow
+
 ExportTask = labelbox.ExportTask
 RESULT, ERRORS = labelbox.StreamType.RESULT, labelbox.StreamType.ERRORS
 PARAMS = {

@@ -17,6 +17,8 @@ labelbox = pytest.importorskip("labelbox")
 types = pytest.importorskip("labelbox.types")
 exceptions = pytest.importorskip("lbox.exceptions")
 
+pytestmark = pytest.mark.slow
+
 NEW_ROW = """mutation ($d: ID!, $key: String) { createDataRow(data: {rowData: "https://a.example/1.jpg",
   globalKey: $key, dataset: {connect: {id: $d}}}) { id } }"""
 ATTACH = """mutation ($p: ID!, $d: ID!) {

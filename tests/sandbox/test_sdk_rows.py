@@ -20,6 +20,8 @@ metadata = pytest.importorskip("labelbox.schema.data_row_metadata")
 identifiable = pytest.importorskip("labelbox.schema.identifiable")
 identifiables = pytest.importorskip("labelbox.schema.identifiables")
 
+pytestmark = pytest.mark.slow
+
 URL = "https://a.example/1.jpg"
 
 
@@ -109,7 +111,6 @@ def test_rows_of_many_shapes_are_created(client: Any, dataset: Any, tmp_path: Pa
     assert client.get_dataset(dataset.uid).row_count == 5
 
 
-@pytest.mark.slow
 def test_one_row_is_created_changed_and_deleted(client: Any, dataset: Any) -> None:
     with pytest.raises(exceptions.ResourceCreationError, match="Expected type image"):
         dataset.create_data_row(row_data={"invalid": "x"}, media_type="IMAGE")
@@ -172,7 +173,6 @@ def test_rows_are_upserted(client: Any, dataset: Any) -> None:
     assert len(list(dataset.data_rows())) == 3
 
 
-@pytest.mark.slow
 def test_501_rows_are_listed_looked_up_and_deleted(client: Any, dataset: Any, mdo: Any) -> None:
     start = key()
     items = [

@@ -193,6 +193,7 @@ def survived(folder: Path, files: dict[str, str], *, each: bool) -> None:
     assert [one for one in results if one[4] > MEMORY] == [], "too large"
 
 
+@pytest.mark.slow
 def test_every_killer_is_survived(tmp_path: Path) -> None:
     survived(tmp_path, killers(MEGABYTE // 50), each=False)
 
