@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,11 @@ settings.register_profile("suite", settings(max_examples=10, **QUIET))
 settings.register_profile("battery", settings(max_examples=400, **QUIET))
 settings.register_profile("nightly", settings(max_examples=2000, **QUIET))
 settings.load_profile("suite")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: at any time one of them waits for something."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -27,11 +27,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False  # nor by how many tests a file has: by what they cost
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: at any time one of them waits for something."""
-    return (os.cpu_count() or 1) + 1
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A full run takes what a run of each commit takes, too; the longest first, so that the workers end
