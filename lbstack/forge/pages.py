@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lbstack.errors import ConfigError, StateError, UsageError
 from lbstack.redaction import LONG, redacted
-from lbstack.render.marked import fence, hidden, span
+from lbstack.render.marked import fence, hidden, shown, span
 from lbstack.render.words import NO_CHANGES
 from lbstack.stack.files import stack_files
 
@@ -26,7 +26,8 @@ HEAD = 20
 """Lines at the beginning of a page among which its hidden ones are."""
 
 _MARK = re.compile(r"<!-- lbstack:(?P<what>plan|drift) (?P<name>[^\s<>][^<>\r\n]{0,1000}?) -->")
-_DIGEST = re.compile(r"<!-- lbstack:digest (1[.=][A-Za-z0-9_=-]*) -->")
+_DIGEST = re.compile(r"<!-- lbstack:digest (?P<text>\S+) -->")
+_LETTERS = re.compile(r"1[.=][A-Za-z0-9_=-]*")
 _NAMED = re.compile(r"^stack:[ \t]+[\"']?([^\s\"'#]{1,200})", re.MULTILINE)
 _ANNOTATION = re.compile(r"::(error|warning|notice) ")
 _QUICK = re.compile(r"^(\s*)/(?=[A-Za-z_])")
@@ -116,7 +117,9 @@ def digest_in(page: str) -> str:
     """The digest of what a plan's page shows. Raises `StateError` where it tells none."""
     for line in page.splitlines()[:HEAD]:
         if found := _DIGEST.fullmatch(line.strip()):
-            return found[1]
+            told = shown(found["text"])
+            if _LETTERS.fullmatch(told):
+                return told
         if line.strip() and not line.startswith("<!--"):
             break  # what stands below is no longer what lbstack alone says
     if tells_nothing(page):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 from lbstack.redaction import LONG, redacted
 from lbstack.render.words import safe
@@ -25,6 +26,11 @@ def hidden(what: str, text: str) -> str:
         lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass")), text
     )
     return f"<!-- lbstack:{what} {told} -->"
+
+
+def shown(told: str) -> str:
+    """The text that a hidden line tells."""
+    return unquote(told)
 
 
 def span(text: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from lbstack.errors import AuthError, ServiceError, StackError, UsageError
 from lbstack.forge import http, pages, work
+from lbstack.render.marked import hidden
 from tests.forge.conftest import DIGEST, SHA, Side, empty_page, plan_page
 from tests.forge.github_api import GitHub
 from tests.forge.gitlab_api import GitLab
@@ -313,6 +314,22 @@ def test_what_nobody_merged_or_planned_is_approved_by_nobody(side: Side) -> None
     side.comment(number, pages.failure("signs", 1, "boom"))
     with pytest.raises(StackError, match="tells no digest"):
         work.approved(side.place(), "signs", SHA)
+
+
+@pytest.mark.parametrize("digest", ["1.WDkXxJKd-AnFmIb-", "1.qq--qqqqqqqqq---", "1=" + "5f" * 32])
+def test_a_digest_is_read_back_whatever_its_letters_are(side: Side, digest: str) -> None:
+    number = side.request()
+    told = hidden("digest", digest)
+    assert "--" not in told.removeprefix("<!--").removesuffix("-->") and "%" in told
+    side.comment(number, plan_page().replace(hidden("digest", DIGEST), told))
+    assert work.approved(side.place(), "signs", number=number) == digest
+
+
+def test_a_digest_with_other_letters_is_none(side: Side) -> None:
+    number = side.request()
+    side.comment(number, plan_page(digest="1.%0Aevil"))
+    with pytest.raises(StackError, match="approved by nobody"):
+        work.approved(side.place(), "signs", number=number)
 
 
 def test_a_digest_below_what_is_read_is_none(side: Side) -> None:
