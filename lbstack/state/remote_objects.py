@@ -1,12 +1,7 @@
-"""A cell in an object store: ``s3://bucket/key``, ``gs://bucket/key``, ``az://container/key``.
-
-Credentials come from the environment, under the names that each provider's own tools use; none is an
-argument and none is ever printed, which is why an error of the store is told by its status and code alone.
-"""
+"""A cell in an object store: ``s3://bucket/key``, ``gs://bucket/key``, ``az://container/key``."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -14,19 +9,30 @@ from urllib.parse import urlsplit
 
 from lbstack.errors import AuthError, UsageError
 from lbstack.state.cell import Claim, Found, Refused, Trouble, Version, of_this_machine, refuses, unsafe
-from lbstack.values import Secret
+from lbstack.state.remote_keys import (
+    check_keys,
+    code_of,
+    know_secrets,
+    provider,
+    refused_token,
+    told,
+    wants_token,
+)
 
 SCHEMES = ("s3", "gs", "az")
 INSTALL = "pip install 'lbstack[remote]'"
-SECRET_NAMES = re.compile(r"(AWS|AZURE|GOOGLE)_.*(SECRET|TOKEN|KEY|PASSWORD|SAS)")
-NOT_SECRET = re.compile(r".*(_FILE|_KEY_ID|_ENDPOINT|_URI|_URL|_ID)$")
 ENDPOINTS = {
     "s3": ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
     "gs": ("GOOGLE_BASE_URL",),
     "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
 }
+EMULATED, EMULATOR = "AZURE_STORAGE_USE_EMULATOR", "AZURITE_BLOB_STORAGE_URL"
 DENIED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "RequestExpired")
+NOTHING = ("NoSuchKey", "BlobNotFound")
+"""Only these say that nothing is there. Any other 404 is of a proxy, or for a stranger."""
 NOWHERE = ("NoSuchBucket", "ContainerNotFound")
+KEPT = ("LeaseIdMissing", "BlobImmutableDueToPolicy", "RetentionPolicyNotMet", "ObjectUnderActiveHold")
+"""Refusals that have nothing to do with who was first."""
 TIMEOUT, CONNECT = timedelta(seconds=20), timedelta(seconds=5)
 
 
@@ -43,24 +49,21 @@ class ObjectCell:
             raise UsageError(f"{url} needs the part of lbstack for object stores", INSTALL) from None
         self._obstore: Any = obstore
         self._errors: Any = exceptions
-        for name, value in environ.items():
-            if value and SECRET_NAMES.match(name) and not NOT_SECRET.match(name):
-                Secret(value)  # from now on no message shows it
+        know_secrets(environ)
+        self._scheme = urlsplit(url).scheme
         try:
             self._store = _open(bucket, environ)
         except exceptions.BaseError as error:
-            raise AuthError(f"{url} cannot be opened: {told(error)}", _credentials(url)) from None
+            raise AuthError(f"{url} cannot be opened: {told(error)}", check_keys(self._scheme)) from None
 
     def get(self) -> Found:
         try:
             result = self._obstore.get(self._store, self._key)
             data = bytes(result.bytes())
         except FileNotFoundError as error:
-            if any(code in str(error) for code in NOWHERE):
-                raise Trouble(
-                    f"{self.where} has no bucket of that name", "make it, or name another"
-                ) from None
-            return Found()
+            if code_of(error) in NOTHING:
+                return Found()
+            raise self._trouble("read", error) from None
         except (self._errors.BaseError, OSError) as error:
             raise self._trouble("read", error) from None
         return Found(data, Version(result.meta["e_tag"], result.meta["version"]))
@@ -70,7 +73,9 @@ class ObjectCell:
             result = self._obstore.put(
                 self._store, self._key, data, mode=_mode(expected), use_multipart=False
             )
-        except (self._errors.AlreadyExistsError, self._errors.PreconditionError):
+        except (self._errors.AlreadyExistsError, self._errors.PreconditionError) as error:
+            if code_of(error) in KEPT:
+                raise self._trouble("written", error) from None
             # A conflict of two writes is reported so as well, though nothing was written: the reader decides.
             raise Refused from None
         except (self._errors.BaseError, OSError) as error:
@@ -99,25 +104,17 @@ class ObjectCell:
                 raise self._trouble("removed", error) from None
 
     def _trouble(self, verb: str, error: Exception) -> Trouble | AuthError:
-        what = f"{self.where} cannot be {verb}: {told(error)}"
+        what, code = f"{self.where} cannot be {verb}: {told(error)}", code_of(error)
+        if code in NOWHERE:
+            return Trouble(f"{self.where} has no bucket of that name", "make it, or name another")
+        if code in KEPT:
+            return Trouble(
+                what, "end the lease, hold or retention that keeps it as it is, and run this again"
+            )
         denied = isinstance(error, (self._errors.PermissionDeniedError, self._errors.UnauthenticatedError))
-        if denied or any(f"<Code>{code}<" in str(error) for code in DENIED):
-            return AuthError(what, _credentials(self.where))
-        return Trouble(what)
-
-
-def told(error: Exception) -> str:
-    """What of an error of the store may be shown. Its text holds whole requests, with whatever signs them."""
-    text = str(error)
-    status = re.search(r"status code: (\d{3}[A-Za-z -]*)", text)
-    code = re.search(r"<Code>(\w+)</Code>", text)
-    if status or code:
-        return ", ".join(match[1].strip() for match in (status, code) if match)
-    if re.search(r"credential|authorize|token", text, re.I):
-        return "there are no credentials, or they cannot be had"
-    if re.search(r"Account must be specified|MissingAccount", text):
-        return "AZURE_STORAGE_ACCOUNT_NAME is not set"
-    return "the store does not answer"
+        if denied or code in DENIED or refused_token(error):
+            return AuthError(what, check_keys(self._scheme))
+        return Trouble(what, check_keys(self._scheme)) if wants_token(error) else Trouble(what)
 
 
 def _split(url: str) -> tuple[str, str]:
@@ -133,41 +130,28 @@ def _split(url: str) -> tuple[str, str]:
 def _open(bucket: str, environ: Mapping[str, str]) -> Any:
     from obstore.store import from_url
 
+    scheme = urlsplit(bucket).scheme
     options: dict[str, Any] = {
         "client_options": {
             "timeout": TIMEOUT,
             "connect_timeout": CONNECT,
-            "allow_http": _open_http(urlsplit(bucket).scheme, environ),
+            "allow_http": _open_http(scheme, environ),
         },
         "retry_config": {"max_retries": 0},  # a write that is sent twice is told apart by `swap` alone
     }
-    if bucket.startswith("s3:") and environ.get("AWS_PROFILE") and not environ.get("AWS_ACCESS_KEY_ID"):
-        options["credential_provider"] = _profile()
+    if who := provider(scheme, environ):
+        options["credential_provider"] = who
     return from_url(bucket, **options)
 
 
 def _open_http(scheme: str, environ: Mapping[str, str]) -> bool:
     """Whether an endpoint without encryption was named, which may only be one of this machine."""
-    plain = {
-        name: parts
-        for name in ENDPOINTS[scheme]
-        if (parts := urlsplit(environ.get(name, ""))).scheme == "http"
-    }
+    names = (*ENDPOINTS[scheme], *((EMULATOR,) if scheme == "az" and environ.get(EMULATED) else ()))
+    plain = {name: parts for name in names if (parts := urlsplit(environ.get(name, ""))).scheme == "http"}
     for name, parts in plain.items():
         if not of_this_machine(parts.hostname or ""):
             raise UsageError(f"{name} is not encrypted", "use https; http is for this machine only")
     return bool(plain)
-
-
-def _profile() -> Any:
-    """Profiles and single sign-on are read by Amazon's own library."""
-    try:
-        from obstore.auth.boto3 import Boto3CredentialProvider
-    except ImportError:
-        raise UsageError(
-            "AWS_PROFILE is set, and reading profiles needs boto3", "pip install boto3"
-        ) from None
-    return Boto3CredentialProvider()
 
 
 def _mode(expected: Version | None) -> Any:
@@ -175,12 +159,3 @@ def _mode(expected: Version | None) -> Any:
         return "create"
     mode = {"e_tag": expected.tag, "version": expected.number}
     return {name: value for name, value in mode.items() if value is not None}
-
-
-def _credentials(url: str) -> str:
-    names = {
-        "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role of the machine",
-        "gs": "GOOGLE_APPLICATION_CREDENTIALS, or a service account of the machine",
-        "az": "AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY, or an identity of the machine",
-    }
-    return f"check {names[urlsplit(url).scheme]}"

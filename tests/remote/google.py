@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import hmac
 import json
 import threading
 import time
@@ -15,6 +16,7 @@ from email.utils import formatdate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import parse_qs
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -28,6 +30,8 @@ SCOPES = {
     "https://www.googleapis.com/auth/cloud-platform",
     "https://www.googleapis.com/auth/devstorage.read_write",
 }
+AUDIENCE = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/providers/ci"
+OF_THE_JOB, LENT = "token-of-the-job-that-runs", "token-that-google-lent-to-the-job"
 CONDITION, GENERATION = "x-goog-if-generation-match", "x-goog-generation"
 HEADERS = {
     "accept",
@@ -79,6 +83,8 @@ class Google:
         self.server = Server(self._serve)
 
     def _serve(self, asked: Asked) -> Answer:
+        if asked.method == "POST" and asked.path == "/v1/token":
+            return exchanged(asked)
         _, bucket, key = name_of(asked).split("/", 2)
         strange = sorted(set(asked.headers) - HEADERS) or "?" in asked.path
         if strange or asked.method not in ("GET", "PUT", "DELETE"):
@@ -122,6 +128,8 @@ class Google:
 def signed(authorization: str) -> bool:
     """Whether this is a token that the service account signed for itself, for these hours and this purpose."""
     kind, _, token = authorization.partition(" ")
+    if kind == "Bearer" and hmac.compare_digest(token, LENT):
+        return True
     parts = token.split(".")
     if kind != "Bearer" or len(parts) != 3:
         return False
@@ -134,6 +142,34 @@ def signed(authorization: str) -> bool:
     lives = claims["iat"] - 60 <= time.time() < claims["exp"] <= claims["iat"] + 3600
     mine = claims["iss"] == claims["sub"] == EMAIL and head["alg"] == "RS256" and head["kid"] == KEY_ID
     return lives and mine and bool(SCOPES & set(claims["scope"].split()))
+
+
+def exchanged(asked: Asked) -> Answer:
+    """A token for one of another service, as workload identities are lent it."""
+    form = {name: values[0] for name, values in parse_qs(asked.body.decode()).items()}
+    wanted = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "audience": AUDIENCE,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+    }
+    if not wanted.items() <= form.items() or not SCOPES & set(form.get("scope", "").split()):
+        return Answer(400, b'{"error": "invalid_request"}', {"content-type": "application/json"})
+    if form.get("subject_token") != OF_THE_JOB:
+        return Answer(400, b'{"error": "invalid_grant"}', {"content-type": "application/json"})
+    told = {"access_token": LENT, "token_type": "Bearer", "expires_in": 3600}
+    return Answer(200, json.dumps(told).encode(), {"content-type": "application/json"})
+
+
+def identity(url: str, job: Path) -> str:
+    """The file that a CI service writes for the identity of a job, whose token lies in another."""
+    told = {
+        "type": "external_account",
+        "audience": AUDIENCE,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": f"{url}/v1/token",
+        "credential_source": {"file": str(job)},
+    }
+    return json.dumps(told)
 
 
 def _bytes(part: str) -> bytes:
