@@ -1,6 +1,7 @@
 """A runner of GitHub's workflows, small and literal: shell steps are run by bash as a runner runs them, ours
 as the composite action that ``action.yml`` says it is, and three actions of others are known: checking out,
-setting Python up (which is there already), and keeping an artifact.
+setting Python up (which is there already), and keeping an artifact. Jobs run one after another, as they need each
+other; of a matrix a job for each row.
 
 What a step sees is what it is given: secrets only by ``env``, outputs only through ``GITHUB_OUTPUT``.
 """
@@ -48,10 +49,13 @@ class Step:
 
 @dataclass
 class Job:
-    """What became of a job: its steps, those of actions among them, and its conclusion."""
+    """What became of a job: its steps, those of actions among them, its conclusion, what it tells those that
+    need it, and the group of which one runs at a time."""
 
     steps: list[Step] = field(default_factory=list)
     failed: bool = False
+    outputs: dict[str, str] = field(default_factory=dict)
+    group: str = ""
 
     @property
     def summary(self) -> str:
@@ -87,16 +91,32 @@ class Runner:
         payload: dict[str, Any] | None = None,
         token: str = TOKEN,
     ) -> dict[str, Job]:
-        """Run the jobs of a workflow; those whose condition is not met are left out."""
+        """Run the jobs of a workflow, those of a matrix by the names that GitHub shows; those whose condition
+        is not met, and those that a failed one was to come before, are left out."""
         document = loaded(workflow)
         names = document["on"] if isinstance(document["on"], list) else [*document["on"]]
         assert event in names, f"{workflow.name} is not run on {event}"
-        done = {}
+        done: dict[str, Job] = {}
+        told: dict[str, dict[str, Any]] = {}
         for name, job in document["jobs"].items():
-            mine = _Run(self, event, sha, ref, payload or {}, token)
-            if truthy(mine.value(job.get("if", "true"))):
-                mine.job(job)
-                done[name] = mine.done
+            wanted = job.get("needs", [])
+            needs = {each: told[each] for each in ([wanted] if isinstance(wanted, str) else wanted)}
+            first = _Run(self, event, sha, ref, payload or {}, token, needs)
+            mine: dict[str, Job] = {}
+            if first.is_wanted(job):
+                for row in first.rows(job):
+                    run = _Run(self, event, sha, ref, payload or {}, token, needs, row)
+                    run.job(job)
+                    title = run.title(job) if "strategy" in job else name
+                    assert title not in mine
+                    mine[title] = run.done
+                    if run.done.failed and job.get("strategy", {}).get("fail-fast", True):
+                        break  # the others are cancelled
+            told[name] = {"result": _result(mine), "outputs": {}}
+            for each in mine.values():
+                told[name]["outputs"] |= each.outputs
+            assert not done.keys() & mine.keys()
+            done |= mine
         return done
 
     def place(self) -> Path:
@@ -113,11 +133,25 @@ class Runner:
         return place
 
 
+def _result(jobs: Mapping[str, Job]) -> str:
+    if not jobs:
+        return "skipped"
+    return "failure" if any(job.failed for job in jobs.values()) else "success"
+
+
 class _Run:
-    """One job at work."""
+    """One job at work, of a matrix that of one row."""
 
     def __init__(
-        self, runner: Runner, event: str, sha: str, ref: str, payload: dict[str, Any], token: str
+        self,
+        runner: Runner,
+        event: str,
+        sha: str,
+        ref: str,
+        payload: dict[str, Any],
+        token: str,
+        needs: Mapping[str, dict[str, Any]],
+        row: Mapping[str, Any] | None = None,
     ) -> None:
         self.runner, self.done, self.place = runner, Job(), runner.place()
         self.work = self.place / "work"
@@ -138,6 +172,8 @@ class _Run:
             "steps": {},
             "secrets": {},
             "vars": dict(runner.variables),
+            "needs": dict(needs),
+            "matrix": dict(row or {}),
         }
         self.base = {
             **bare(),
@@ -161,6 +197,7 @@ class _Run:
         return {
             "always": lambda: True,
             "failure": lambda: self.done.failed,
+            "fromJSON": json.loads,
             "hashFiles": lambda *names: "x" if any(any(self.work.glob(name)) for name in names) else "",
         }
 
@@ -175,11 +212,41 @@ class _Run:
     ) -> dict[str, str]:
         return {k: filled(v, contexts or self.contexts, self.functions()) for k, v in (values or {}).items()}
 
+    # -- before a job ------------------------------------------------------------------------------
+
+    def early(self, *more: str) -> dict[str, Any]:
+        """What is known before a job begins."""
+        return {name: self.contexts[name] for name in ("github", "needs", "vars", *more)}
+
+    def is_wanted(self, job: Mapping[str, Any]) -> bool:
+        """Whether all that it needs went well, unless its condition says when, and its condition is met."""
+        condition = job.get("if", "true")
+        well = all(each["result"] == "success" for each in self.contexts["needs"].values())
+        if not well and not any(word in condition for word in ("always()", "failure()", "cancelled()")):
+            return False
+        return truthy(self.value(condition, self.early()))
+
+    def rows(self, job: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The rows of its matrix, which is one list here; without a matrix there is one job."""
+        if "strategy" not in job:
+            return [{}]
+        matrix = job["strategy"]["matrix"]
+        assert matrix.keys() == {"include"}, "not known here"
+        rows = matrix["include"]
+        found = self.value(rows, self.early()) if isinstance(rows, str) else rows
+        assert isinstance(found, list) and 0 < len(found) <= 256, found
+        return found
+
+    def title(self, job: Mapping[str, Any]) -> str:
+        return filled(job["name"], self.early("matrix"), self.functions())
+
     # -- a job -------------------------------------------------------------------------------------
 
     def job(self, job: Mapping[str, Any]) -> None:
         if self.token == TOKEN:  # a fork's job has none
             self.contexts["secrets"] = self.runner.secrets.get(job.get("environment", ""), {})
+        group = job.get("concurrency", {}).get("group", "")
+        self.done.group = filled(group, self.early("matrix"), self.functions())
         env = self.filled(job.get("env"))
         for step in job["steps"]:
             if not self.is_due(step, self.contexts):
@@ -194,6 +261,7 @@ class _Run:
                 outputs = self.other(uses, self.filled(step.get("with")))
             if "id" in step:
                 self.contexts["steps"][step["id"]] = {"outputs": outputs}
+        self.done.outputs = self.filled(job.get("outputs"))
 
     def is_due(self, step: Mapping[str, Any], contexts: Mapping[str, Any]) -> bool:
         condition = step.get("if", True)
@@ -262,8 +330,12 @@ class _Run:
             target = self.work / given.get("path", ".")
             target.mkdir(exist_ok=True)
             git(target, "init", "-q")
-            git(target, "fetch", "-q", str(self.runner.origin), given.get("ref") or self.sha)
-            git(target, "checkout", "-q", "FETCH_HEAD")
+            # As deep as it is asked for: the one commit, so many, or all there is with all branches.
+            depth = given.get("fetch-depth", "1")
+            more = ["+refs/heads/*:refs/remotes/origin/*"] if depth == "0" else [f"--depth={depth}"]
+            sha = git(self.runner.origin, "rev-parse", given.get("ref") or self.sha)
+            git(target, "fetch", "-q", self.runner.origin.absolute().as_uri(), *more, sha)
+            git(target, "checkout", "-q", sha)
         elif name == "actions/upload-artifact":
             kept = self.runner.folder / "artifacts" / given["name"]
             shutil.rmtree(kept, ignore_errors=True)

@@ -59,7 +59,6 @@ class Scratch:
 
     def planned(self, number: int, *, fork: bool = False) -> dict[str, Job]:
         """The workflow that runs on a pull request's latest commit."""
-        head = self.hub.items[number]["branch"]
         payload = {
             "pull_request": {
                 "number": number,
@@ -67,11 +66,19 @@ class Scratch:
                 "head": {"repo": {"full_name": "mallory/signs" if fork else REPOSITORY}},
             }
         }
-        sha, ref = git(self.clone, "rev-parse", head), f"refs/pull/{number}/merge"
+        sha, ref = self.merge_of(number), f"refs/pull/{number}/merge"
         token = READING if fork else TOKEN
         return self.runner.run(
             self.workflow("plan"), "pull_request", sha=sha, ref=ref, payload=payload, token=token
         )
+
+    def merge_of(self, number: int) -> str:
+        """The merge that GitHub tries of a pull request, which its workflows run on."""
+        head = self.hub.items[number]["branch"]
+        tree = git(self.clone, "merge-tree", "--write-tree", "main", head)
+        sha = git(self.clone, "commit-tree", tree, "-p", "main", "-p", head, "-m", f"Merge {head} into main")
+        git(self.clone, "push", "-qf", str(self.runner.origin), f"{sha}:refs/pull/{number}/merge")
+        return sha
 
     def merges(self, number: int) -> str:
         """Merge a pull request; the merge's id."""
@@ -133,14 +140,14 @@ class Scratch:
 
 
 @contextmanager
-def scratch(folder: Path, *, kits: bool = True) -> Iterator[Scratch]:
+def scratch(folder: Path, *, kits: Path | None = KITS) -> Iterator[Scratch]:
     """Everything, from nothing; with the example workflows on main, unless those are still to come."""
     clone = folder / "clone"
     clone.mkdir()
     git(clone, "init", "-q")
     if kits:
         (clone / ".github" / "workflows").mkdir(parents=True)
-        for kit in KITS.glob("*.yml"):
+        for kit in kits.glob("*.yml"):
             shutil.copy(kit, clone / ".github" / "workflows")
     (clone / ".gitignore").write_text(".lbstack/\n")
     git(clone, "add", "-A")

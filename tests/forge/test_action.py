@@ -129,7 +129,7 @@ def test_no_input_is_a_word_of_shell(team: Scratch, name: str) -> None:
 
 def test_a_command_that_is_none_is_told(team: Scratch) -> None:
     job = used(team, {"command": "destroy"})
-    assert job.failed and "destroy is none of plan, apply, drift" in job.printed
+    assert job.failed and "destroy is none of plan, apply, drift, list" in job.printed
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from lbstack.version import __version__
 from tests.forge.runner import ROOT, loaded
 
 KITS = ROOT / "examples" / "ci"
-WORKFLOWS = sorted((KITS / "github").glob("*.yml"))
+WORKFLOWS = sorted((KITS / "github").rglob("*.yml"))
 ACTION = ROOT / "action.yml"
 COMPONENT = KITS / "gitlab" / "templates" / "lbstack.yml"
 TOOLS = Path(sys.executable).parent
@@ -105,7 +105,11 @@ def steps_of(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [step for job in jobs.values() for step in job["steps"]]
 
 
-@pytest.mark.parametrize("path", [ACTION, *WORKFLOWS], ids=lambda path: path.name)
+def called(path: Path) -> str:
+    return "/".join(path.parts[-2:])
+
+
+@pytest.mark.parametrize("path", [ACTION, *WORKFLOWS], ids=called)
 def test_no_expression_stands_in_shell_and_all_is_pinned(path: Path) -> None:
     for step in steps_of(loaded(path)):
         assert "${{" not in step.get("run", "")
@@ -125,21 +129,56 @@ def test_an_action_of_others_is_pinned_to_one_commit_everywhere() -> None:
     assert pins and all(len(found) == 1 for found in pins.values())
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", WORKFLOWS, ids=called)
 def test_a_workflow_has_the_least_rights_and_no_twin(path: Path) -> None:
     document = loaded(path)
     assert document["permissions"] == {} and "pull_request_target" not in document["on"]
     assert document["concurrency"]["cancel-in-progress"] is (path.name == "plan.yml")
-    for job in document["jobs"].values():
+    for name, job in document["jobs"].items():
         rights = {name for name, level in job["permissions"].items() if level == "write"}
         assert (
             rights <= {"plan.yml": {"pull-requests"}, "drift.yml": {"issues"}, "apply.yml": set()}[path.name]
         )
         assert job["timeout-minutes"]
-        if "sandbox" in str(job):
+        if name in ("sandbox", "stacks"):
             assert "secrets." not in str(job) and "environment" not in job and not rights
         else:
-            assert job["environment"]
+            assert name == path.stem and job["environment"]
+
+
+MANY = [path for path in WORKFLOWS if path.parent.name == "many"]
+
+
+@pytest.mark.parametrize("path", MANY, ids=called)
+def test_of_many_stacks_each_has_its_own_job_which_stops_no_other(path: Path) -> None:
+    document = loaded(path)
+    jobs = document["jobs"]
+    assert "stacks" in jobs and path.stem in jobs
+    for name, job in jobs.items():
+        if name == "stacks":
+            continue
+        assert job["needs"] == "stacks" and "${{ matrix.stack }}" in job["name"]
+        strategy = job["strategy"]
+        assert strategy["fail-fast"] is False
+        for step in job["steps"]:
+            # Requests of all jobs at once, within what the service allows to one key.
+            if "LABELBOX_API_KEY" in step.get("env", {}):
+                assert strategy["max-parallel"] * int(step["env"]["LBSTACK_RATE"]) <= 1200
+    if path.stem == "apply":
+        # A push that waits and is replaced would never be applied; two jobs of one stack never meet.
+        assert "github.sha" in document["concurrency"]["group"]
+        assert jobs["apply"]["concurrency"] == {
+            "group": "lbstack-apply-${{ matrix.stack }}",
+            "cancel-in-progress": False,
+        }
+
+
+def test_the_kits_for_many_stacks_are_those_for_one() -> None:
+    assert (
+        [path.name for path in MANY]
+        == [path.name for path in WORKFLOWS if path.parent.name == "github"]
+        != []
+    )
 
 
 def test_what_the_action_is_given_reaches_shell_through_the_environment() -> None:

@@ -40,7 +40,7 @@ def block() -> str:
 @pytest.fixture
 def team(tmp_path: Path) -> Iterator[Scratch]:
     """A repository with a remote, and nothing of lbstack in it yet."""
-    with scratch(tmp_path, kits=False) as made, buckets.s3_server() as s3, buckets.bucket(s3) as bucket:
+    with scratch(tmp_path, kits=None) as made, buckets.s3_server() as s3, buckets.bucket(s3) as bucket:
         assert loopback.request("PUT", f"{s3}/our-states").status_code == 200
         origin = tmp_path / "origin.git"
         origin.mkdir()
