@@ -223,7 +223,7 @@ class RemoteStore:
             with self._entered(claim, stay=True):
                 journal = self._open_journal(state, claim, intents)
                 try:
-                    self._require_unmoved(version)
+                    self._require_free(version)
                     self._prove(state)
                     announced = announcing(state, {}, {intent.address: intent for intent in intents})
                     self._write(Document(announced, run=claim.id, mark=1, lock=claim))
@@ -249,6 +249,12 @@ class RemoteStore:
         """What is held now must be what was read: to enter may have meant to look again."""
         if self._version != version:
             raise Lost(f"{self.where} was written by another run meanwhile", "run this again")
+
+    def _require_free(self, version: Version | None) -> None:
+        """What was read must be nobody's, too: since `locked` looked, another may have begun."""
+        self._require_unmoved(version)
+        if self._document is not None and self._document.lock is not None:
+            raise self._locked(self._document.lock)
 
     def _overtaken(self) -> LockedError:
         holder = None
@@ -279,7 +285,7 @@ class RemoteStore:
         """A write outside of an apply. It counts as a run of its own: journals of others end with it."""
         claim, before, version = self._claim("save"), self._document, self._version
         with self._entered(claim):
-            self._require_unmoved(version)
+            self._require_free(version)
             self._prove(state)
             self._write(Document(state, run=claim.id))
         leave(self._beside, before)

@@ -241,6 +241,23 @@ def test_who_read_before_another_began_is_told_who_works(place: Place) -> None:
                 late.begin(state)
 
 
+@in_each_place
+def test_who_reads_what_another_has_begun_since_it_looked_writes_nothing_over_it(place: Place) -> None:
+    saved(place)
+    late, holder = place.store("late"), place.store()
+    with late.locked():  # nobody holds it yet
+        state, log = begun(holder, intent(B))
+        seen = late.load()
+        for write in (late.begin, late.save):
+            with pytest.raises(LockedError, match=rf"locked by me@here .*{log.claim.id}"):
+                write(seen)
+    assert place.store().held()
+    log.close()
+    holder.save(replace(state, resources={B: Entry("id-b")}, serial=state.serial + 1))
+    assert place.state().resources.keys() == {B} and not place.store().held()
+    assert place.journals("late") == []
+
+
 def test_a_lock_is_waited_for(place: Place) -> None:
     holder, waiter = place.store(), place.store("there")
     with holder.locked():
