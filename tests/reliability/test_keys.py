@@ -20,12 +20,12 @@ from tests.reliability.conftest import Report
 from tests.reliability.converged import living
 from tests.reliability.crowd import CROWDS, mutations
 from tests.reliability.faulty import Script
-from tests.reliability.places import state_in
+from tests.reliability.places import REMOTE, state_in
 from tests.reliability.simulation import Life
 from tests.reliability.sizes import size
 from tests.reliability.stages import NAMES, Stage, Stages
-from tests.remote.buckets import EXPIRED, s3_server
-from tests.remote.misbehaving import Answer, Fault
+from tests.remote.buckets import s3_server
+from tests.remote.misbehaving import Fault
 
 AUTH = 6
 TROUBLES: Mapping[str, dict[str, Any]] = {
@@ -175,7 +175,7 @@ def test_what_only_lists_show_is_hidden_from_a_lesser_key_not_gone(tmp_path: Pat
 
 
 @pytest.mark.reliability
-@pytest.mark.parametrize("where", size(["forge"], ["forge", "bucket"]))
+@pytest.mark.parametrize("where", size(("forge",), REMOTE))
 def test_credentials_of_the_storage_that_expire_at_any_write_lose_nothing(
     stages: Stages, where: str, report: Report
 ) -> None:
@@ -184,11 +184,10 @@ def test_credentials_of_the_storage_that_expire_at_any_write_lose_nothing(
     with s3_server() if where == "bucket" else nullcontext("") as s3, state_in(where, bench, s3) as place:
         server = place.server
         assert server is not None
-        write, expired = ("PUT", EXPIRED) if where == "bucket" else ("POST", Answer(401))
         for written in size((1,), range(30)):
             bench.back(stage.start)
             bench.env["LBSTACK_STATE"] = f"{place.url}-{written}"
-            server.faults = [Fault(write, expired, times=999, first=written)]
+            server.faults = [Fault(place.write, place.expired, times=999, first=written)]
             result = bench.command(*stage.words)
             hit = server.faults[0].times < 999
             server.faults = []
