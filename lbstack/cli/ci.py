@@ -181,16 +181,21 @@ def summary(
 @click.option(
     "--var-file", "var_files", multiple=True, type=FILE, metavar="FILE", help="What touches all (again)."
 )
-def list_(folder: Path, changed_since: str | None, var_files: tuple[Path, ...]) -> int:
-    """Print the stacks under a folder, for a job each: JSON with name and path. Asks nobody."""
+@click.option(
+    "--commented", is_flag=True, help="Also those with a comment at the pull request, to keep it true."
+)
+def list_(folder: Path, changed_since: str | None, var_files: tuple[Path, ...], commented: bool) -> int:
+    """Print the stacks under a folder, for a job each: JSON with name and path. Asks no workspace."""
     from lbstack.cli import many
-    from lbstack.forge import report
+    from lbstack.forge import report, work
+    from lbstack.forge.where import place as where
     from lbstack.render.words import safe
     from lbstack.session import Settings
 
     if changed_since in ("", "0" * 40, "0" * 64):  # a push that makes a branch comes after no commit
         changed_since = None
-    stacks, count = many.listed(Settings(path=folder, var_files=var_files), changed_since)
+    also = work.commented(where(os.environ)) if commented else ()
+    stacks, count = many.listed(Settings(path=folder, var_files=var_files), changed_since, also)
     place = os.environ.get("GITHUB_OUTPUT")
     if place and len(stacks) > MOST_JOBS:
         raise UsageError(

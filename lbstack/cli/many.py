@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -163,12 +163,14 @@ async def _planned(each: Planned, wire: ApiWire) -> Planned:
 # -- which there are, without planning them ------------------------------------------------------------
 
 
-def listed(settings: Settings, since: str | None) -> tuple[list[dict[str, str]], int]:
-    """The stacks that changed since a revision, as a CI service makes a matrix of them, and how many there
-    are at all. Nobody is asked, and a stack that is broken is listed like any other: its own job tells."""
+def listed(
+    settings: Settings, since: str | None, also: Iterable[str] = ()
+) -> tuple[list[dict[str, str]], int]:
+    """The stacks that changed since a revision, and those of these names, as a CI service makes a matrix of
+    them; and how many there are at all. A stack that is broken is listed, too: its own job tells."""
     found = stacks_under(settings.path)
     names = names_of(found)
-    mine = {*chosen(settings, found, names, since)}
+    mine = {*chosen(settings, found, names, since), *(path for name in also for path in names.get(name, ()))}
     told = sorted((path, name) for name, paths in names.items() for path in paths if path in mine)
     # Of one name and one state: no job may have it, since none sees the other.
     if wrong := [twin for path, name in told if NAME.match(name) and (twin := _twin(path, name, names))]:

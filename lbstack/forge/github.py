@@ -15,6 +15,7 @@ WRITES = {
     "comment": "let the job do it: permissions: {pull-requests: write}",
     "issue": "let the job do it: permissions: {issues: write}",
     "approved": "let the job do it: permissions: {contents: read, pull-requests: read}",
+    "list": "let the job do it: permissions: {contents: read, pull-requests: read}",
 }
 ACTIONS = "github-actions[bot]"
 """Who a workflow's own token is."""

@@ -45,6 +45,12 @@ def titled(mark: str) -> str:
     return found["name"] if found else ""
 
 
+def planned_in(body: str) -> str:
+    """The name of the stack whose plan a page is; empty where it is none."""
+    found = _MARK.fullmatch(body.lstrip("\ufeff").split("\n", 1)[0].strip())
+    return shown(found["name"]) if found and found["what"] == "plan" else ""
+
+
 def marked(body: str, mark: str) -> bool:
     """Whether a page begins with this line."""
     return body.lstrip("\ufeff").split("\n", 1)[0].strip() == mark

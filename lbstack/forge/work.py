@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lbstack.errors import AuthError, StateError, UsageError
 from lbstack.forge import github, gitlab
-from lbstack.forge.pages import digest_in, harmless, marked, marker, require_room
+from lbstack.forge.pages import digest_in, harmless, marked, marker, planned_in, require_room
 from lbstack.forge.upsert import UNAPPROVED, place_comment, place_issue
 
 if TYPE_CHECKING:
@@ -35,6 +35,17 @@ def comment(
                 return NO_WRITES
             raise
     return f"the comment at {'#' if place.forge == 'github' else '!'}{number}: {done}"
+
+
+def commented(place: Place, *, pause: Pause = time.sleep) -> set[str]:
+    """The stacks that have a comment at the pull request; a fork's has none."""
+    place.request()
+    if place.fork:
+        return set()
+    forge = github if place.forge == "github" else gitlab
+    with _connected(place, "list", pause) as http:
+        thread = forge.Comments(http, place, forge.whoami(http, place))
+        return {name for note in thread.notes() if (name := planned_in(note.body))}
 
 
 def issue(place: Place, mark: str, name: str, page: str, *, drifted: bool, pause: Pause = time.sleep) -> str:

@@ -9,7 +9,7 @@ import pytest
 from lbstack.errors import AuthError, ServiceError, StackError, UsageError
 from lbstack.forge import http, pages, work
 from lbstack.render.marked import hidden
-from tests.forge.conftest import DIGEST, SHA, Side, empty_page, plan_page
+from tests.forge.conftest import DIGEST, SHA, Side, drift_page, empty_page, plan_page
 from tests.forge.github_api import GitHub
 from tests.forge.gitlab_api import GitLab
 from tests.forge.rest import said
@@ -323,6 +323,18 @@ def test_a_digest_is_read_back_whatever_its_letters_are(side: Side, digest: str)
     assert "--" not in told.removeprefix("<!--").removesuffix("-->") and "%" in told
     side.comment(number, plan_page().replace(hidden("digest", DIGEST), told))
     assert work.approved(side.place(), "signs", number=number) == digest
+
+
+def test_the_stacks_that_have_a_comment_are_known(side: Side) -> None:
+    number = side.request()
+    for name in ("a", "b--c-"):
+        side.comment(number, plan_page().replace(hidden("plan", "signs"), hidden("plan", name)))
+    side.says(number, plan_page(stack="forged"))
+    side.says(number, "# text\n" + plan_page(stack="within"), by=side.me)
+    side.says(number, drift_page(stack="drifted"), by=side.me)
+    assert work.commented(side.place(number)) == {"a", "b--c-"}
+    with pytest.raises(UsageError, match="names a pull request"):
+        work.commented(side.place())
 
 
 def test_a_digest_with_other_letters_is_none(side: Side) -> None:

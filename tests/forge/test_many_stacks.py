@@ -94,6 +94,18 @@ def test_the_stacks_that_are_touched_are_planned_and_no_other(team: Scratch) -> 
 
 
 @pytest.mark.slow
+def test_a_comment_stays_true_when_its_stack_is_touched_no_more(team: Scratch) -> None:
+    number = proposed(team, SIGNS, ROADS)
+    well(team.planned(number))
+    write(team, "roads.yaml", stack("roads"))
+    team.commits()
+    assert well(team.planned(number)) == ["stacks", "Plan roads", "Plan signs"]
+    roads, signs = sorted(team.comments(number))
+    assert '"Photos"' in roads and '"New"' in signs
+    assert [*merged(team, number)] == ["stacks", "Apply signs"] and made(team) == {"signs"}
+
+
+@pytest.mark.slow
 def test_the_stacks_that_were_touched_are_applied_and_no_other(team: Scratch) -> None:
     number = proposed(team, SIGNS, ROADS)
     well(team.planned(number))
