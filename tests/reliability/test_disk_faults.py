@@ -61,9 +61,10 @@ def file_points(bench: Bench, log: Path) -> list[Point]:
     return [point for point in points(bench, log) if point.call in calls & {*FILE_CALLS}]
 
 
-def trials(found: list[Point], most: int) -> list[tuple[Point, str]]:
-    """So many of the calls, each with one error that it may end in, all errors in turn."""
-    every = [(point, error) for point in found for error in ERRORS[point.call]]
+def trials(found: list[Point], most: int, lasting: bool) -> list[tuple[Point, str]]:
+    """So many of the calls, each with one error that it may end in, all errors in turn. What was only
+    interrupted is tried again by whoever is asked: that does not last."""
+    every = [(p, error) for p in found for error in ERRORS[p.call] if not (lasting and error == "EINTR")]
     chosen = {*spread(range(len(every)), most)}  # type: ignore[type-var, arg-type]
     return [each for number, each in enumerate(every) if number in chosen]
 
@@ -82,7 +83,7 @@ def test_disk_faults(
     bench.back(before)
     child, log = traced(bench, APPLY)
     assert child.code == 0
-    tried = trials(file_points(bench, log), size(24, 100_000))
+    tried = trials(file_points(bench, log), size(24, 100_000), lasting)
     wrong, failed = [], 0
     for point, error in tried:
         bench.back(before)
