@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -22,7 +23,7 @@ from lbstack.plan.digest import digest
 from lbstack.render.json import diagnostics
 from lbstack.render.text import Line, plan_lines
 from lbstack.render.words import safe, summary
-from lbstack.session import Settings, load_graph, make_plan, open_store, state_to_plan, unless_begun
+from lbstack.session import STACK, Settings, load_graph, make_plan, open_store, state_to_plan, unless_begun
 from lbstack.stack.discovery import changed_since, names_of, orphaned, stacks_under, touched
 from lbstack.stack.files import digest_of_files
 from lbstack.stack.sections import NAME
@@ -39,11 +40,12 @@ AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Planned:
-    """One stack and its plan, or why there is none. `files` is the digest of its files before they were
-    read."""
+    """One stack and its plan, or why there is none. `label` is its name as far as it can be told without
+    loading it, `files` the digest of its files before they were read."""
 
     path: Path
     settings: Settings
+    label: str
     files: str = ""
     graph: Graph | None = None
     store: AnyStore | None = None
@@ -53,7 +55,7 @@ class Planned:
 
     @property
     def name(self) -> str:
-        return self.graph.stack.name if self.graph else str(self.path)
+        return self.graph.stack.name if self.graph else self.label
 
     @property
     def exit(self) -> Exit:
@@ -73,11 +75,12 @@ def chosen(settings: Settings, found: list[Path], names: Names, since: str | Non
         return found
     changed = changed_since(since, folder)
     for path, name in orphaned(changed, names).items():
-        if path.resolve().is_relative_to(folder.resolve()):
-            told = path.resolve().relative_to(folder.resolve())
+        if path.is_relative_to(folder.resolve()):
+            told = os.path.relpath(path)
+            back = shlex.join(["git", "checkout", since, "--", told])
             click.echo(
-                f"Warning: stack {safe(name)} is gone with {safe(str(told))} since {safe(since)}: what it"
-                " made stays. To take it down, put the file back as it was, and destroy it.",
+                f"Warning: stack {safe(name)} is gone from {safe(told)} since {safe(since)}: what it"
+                f" made stays. To take it down, put the file back as it was, and destroy it: {safe(back)}",
                 err=True,
             )
     return touched(found, changed, settings.var_files)
@@ -87,22 +90,36 @@ def plan_all(settings: Settings, since: str | None) -> list[Planned]:
     """The plans of all stacks under a folder, in the order of their paths; a stack that fails stops no
     other. Raises what is wrong with the command itself."""
     found = stacks_under(settings.path)
+    _require_states(settings, found)
     names = names_of(found)
-    loaded = [_unlike(_loaded(settings, path), names) for path in chosen(settings, found, names, since)]
+    labels = {path: _label(path, name) for name, paths in names.items() for path in paths}
+    mine = chosen(settings, found, names, since)
+    loaded = [_unlike(_loaded(settings, path, labels[path]), names) for path in mine]
     _require_declared(settings, loaded)
     return asyncio.run(_plans(settings, loaded)) if loaded else []
 
 
-def _loaded(settings: Settings, path: Path) -> Planned:
+def _require_states(settings: Settings, found: Sequence[Path]) -> None:
+    """One state is of one stack."""
+    named = settings.state_path
+    if named and STACK not in named and len(found) > 1:
+        option = f"--state {named}" if settings.state else f"LBSTACK_STATE={named}"
+        raise UsageError(
+            f"{option} is one state, and these are {len(found)} stacks",
+            f"put {STACK} into it, which stands for a stack's name",
+        )
+
+
+def _loaded(settings: Settings, path: Path, label: str) -> Planned:
     """One stack as it is written."""
     mine = replace(settings, path=path, shared=True)
     try:
         files = digest_of_files(path)
         graph = load_graph(mine)
         options.warn(graph.warnings)
-        return Planned(path, mine, files, graph, open_store(mine, graph.stack.name))
+        return Planned(path, mine, label, files, graph, open_store(mine, graph.stack.name))
     except StackError as error:
-        return Planned(path, mine, error=error)
+        return Planned(path, mine, label, error=error)
 
 
 def _require_declared(settings: Settings, loaded: Sequence[Planned]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,11 +16,13 @@ from lbstack.cli import annotating, options
 from lbstack.cli import faces as drawn
 from lbstack.cli.again import Again, require_allowed
 from lbstack.connect import open_wire
-from lbstack.errors import Exit, UsageError, typed
+from lbstack.errors import Exit, StackError, UsageError, typed
+from lbstack.render.words import safe
 from lbstack.session import Settings, dumps, load_graph, make_plan, open_store, state_to_plan, unless_begun
 from lbstack.values import NOTHING
 
 if TYPE_CHECKING:
+    from lbstack.cli.many import Planned
     from lbstack.plan.changes import Plan
     from lbstack.session import AnyStore
     from lbstack.state.model import State
@@ -36,7 +39,12 @@ UNDER_WAY = "Note: an apply of this stack is under way; this plan is about what 
 @options.allowing
 @options.output
 @drawn.asked(*drawn.OF_PLAN)
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan for apply.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Save the plan for apply; with --all a folder.",
+)
 @click.option("--destroy", is_flag=True, help="Plan a teardown of everything in state.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @click.option("--all", "every", is_flag=True, help="Plan every stack under STACK, a folder.")
@@ -92,6 +100,8 @@ def _one(settings: Settings, asked: Asked) -> int:
     graph = load_graph(settings, require_values=not settings.destroy)
     options.warn(graph.warnings)
     store = open_store(settings, graph.stack.name)
+    if out:
+        _require_elsewhere(out, store)
     state, under_way = state_to_plan(store)
     if under_way:
         click.echo(UNDER_WAY, err=True)
@@ -126,7 +136,6 @@ def show_plan(plan: Plan, as_json: bool, no_color: bool, gc: str = "lbstack gc")
 def _all(settings: Settings, asked: Asked, since: str | None, annotations: str | None) -> int:
     """The plans of every stack under a folder; what is written is a folder of files, too."""
     from lbstack.cli import many
-    from lbstack.cli.main import report
     from lbstack.render.terminal import write
 
     if settings.destroy or settings.targets or settings.allowed != NOTHING:
@@ -141,22 +150,56 @@ def _all(settings: Settings, asked: Asked, since: str | None, annotations: str |
         click.echo(dumps(many.document(planned)))
     else:
         write(many.lines(planned), asked.no_color)
-    for each in planned:
-        if each.plan:
-            mine = faces.of_stack(each.plan.stack)
-            mine.require_places(each.settings)
-            drawn.write_plan(mine, each.plan, each.settings.command("gc"))
-        if each.error:
-            report(each.error)
-        elif out and each.plan and each.state and each.store:
-            path = out / f"{each.plan.stack}.json"
-            _require_free(path)
-            pinned = replace(each.plan, pins=replace(each.plan.pins, files=each.files))
-            _save(each.settings, path, pinned, each.state, each.store)
+    failed = [trouble for each in planned for trouble in _written(each, asked)]
     # All at once: of one step a forge shows so many.
     refused = [each.error for each in planned if each.error]
     annotating.annotate([finding for error in refused for finding in annotating.of(error)], annotations)
-    return many.code(planned, asked.detailed)
+    return max([many.code(planned, asked.detailed), *(int(trouble.exit) for trouble in failed)])
+
+
+def _written(each: Planned, asked: Asked) -> Iterator[StackError]:
+    """Write what was asked for of one stack, tell what keeps it from being planned or written, and what of
+    an earlier run is left in its place. What cannot be written is given on, and stops no other stack."""
+    from lbstack.cli.main import report
+
+    mine = asked.faces.of_stack(each.name)
+    out = asked.out / f"{each.name}.json" if asked.out else None
+    old = [*(mine.files.values() if not each.plan else ()), *([out] if out and each.error else ())]
+    if each.error:
+        click.echo(f"{safe(each.name)} ({safe(str(each.path))}):", err=True)
+        report(each.error)
+        if each.plan:
+            click.echo(f"To plan it by itself: {safe(each.settings.command('plan'))}", err=True)
+    for path in old:
+        if path.is_file():
+            click.echo(f"Warning: {safe(str(path))} is of an earlier run.", err=True)
+    for write in (_write_faces, _write_plan):
+        try:
+            write(each, mine, out)
+        except StackError as trouble:
+            report(trouble)
+            yield trouble
+
+
+def _write_faces(each: Planned, mine: drawn.Faces, out: Path | None) -> None:
+    if each.plan:
+        mine.require_places(each.settings)
+        drawn.write_plan(mine, each.plan, each.settings.command("gc"))
+
+
+def _write_plan(each: Planned, mine: drawn.Faces, out: Path | None) -> None:
+    if out and each.plan and each.state and each.store and not each.error:
+        _require_elsewhere(out, each.store)
+        _require_free(out)
+        pinned = replace(each.plan, pins=replace(each.plan.pins, files=each.files))
+        _save(each.settings, out, pinned, each.state, each.store)
+
+
+def _require_elsewhere(out: Path, store: AnyStore) -> None:
+    """A plan that lies where the state is to be would be taken for it."""
+    home = getattr(store, "path", None)
+    if home is not None and out.resolve() == home.resolve():
+        raise UsageError(f"--out {out} is where the state is kept", "name another file")
 
 
 def _save(settings: Settings, out: Path, plan: Plan, state: State, store: AnyStore) -> None:

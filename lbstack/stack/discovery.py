@@ -2,11 +2,13 @@
 
 | the YAML files of a folder that begin a stack (``stack: NAME`` at the left edge) | are |
 | --- | --- |
-| several, all of one name, or one beside files with sections of a stack | one stack, the whole folder |
-| several, of several names, or one alone | a stack each |
+| several, all of one name, or one beside parts of a stack | one stack, the whole folder |
+| several, of several names, or one alone | a stack each; parts beside several are nobody's, and refused |
 | none | no stack (a file of variables, a workflow) |
 
-Hidden files and folders belong to other tools. Links are not followed.
+A part has a section of a stack, or what could be meant for one, or nothing at all, or cannot be read: a slip
+in a file must not make it nobody's, for what nobody wants is destroyed. Hidden files and folders belong to
+other tools. Links are not followed.
 """
 
 from __future__ import annotations
@@ -14,18 +16,25 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
-from lbstack.errors import ConfigError, UsageError
+from lbstack.errors import ConfigError, Problem, StackError, UsageError
 from lbstack.kinds import KINDS
 from lbstack.stack.files import FILE_BYTES, SUFFIXES
 from lbstack.stack.sections import LISTS
 
-_NAMED = re.compile(rb"""^(?:stack|"stack"|'stack')[ \t]*:[ \t]+["']?([^\s"'#]+)""", re.MULTILINE)
-_WORDS = "|".join(("variables", "outputs", *LISTS, *(kind.plural for kind in KINDS.values())))
-_SECTION = re.compile(rf"^(?:{_WORDS})[ \t]*:".encode(), re.MULTILINE)
+_NAMED = re.compile(
+    rb"""^(?:\{[ \t]*)?(?:stack|"stack"|'stack')[ \t]*:(?:[ \t]+["']?([^"'#,}\r\n]*)|[ \t]*$)""", re.MULTILINE
+)
+_KEY = re.compile(rb"""^(?:\{[ \t]*)?["']?([A-Za-z_]+)["']?[ \t]*:(?:[ \t]+([^\s#{\[&!|>]))?""", re.MULTILINE)
+_WORDS = ("variables", "outputs", *LISTS, *(kind.plural for kind in KINDS.values()))
+_LIKE = 0.75
+"""How much a key must be like a section's name to be meant for it."""
+NAMELESS = "?"
+"""Stands for the name of a stack that has none, and of a file that cannot be read."""
 
 
 def stacks_under(folder: Path) -> list[Path]:
@@ -33,13 +42,20 @@ def stacks_under(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder", "name the folder that the stacks lie under")
     found: list[Path] = []
-    for here, folders, files in os.walk(folder):
+    astray: list[Problem] = []
+    for here, folders, files in os.walk(folder, onerror=_closed):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        named = {Path(here) / name: _name_in(Path(here) / name) for name in sorted(files) if _may_be(name)}
-        begun = {path: name for path, name in named.items() if name}
-        parts = [path for path in named if path not in begun and _is_part(path)]
-        whole = len({*begun.values()}) == 1 and len(begun) + len(parts) > 1
+        texts = {Path(here) / name: _text(Path(here) / name) for name in sorted(files) if _may_be(name)}
+        begun = {path: name for path, text in texts.items() if (name := _name(text))}
+        parts = [path for path, text in texts.items() if path not in begun and _is_part(path, text)]
+        several = len({*begun.values()}) > 1
+        whole = not several and begun and len(begun) + len(parts) > 1
         found += [Path(here)] if whole else begun
+        closed = [path for path in parts if _unreadable(texts[path])]
+        found += [] if whole else closed
+        astray += [_nobodys(path, [*begun]) for path in parts if several and path not in closed]
+    if astray:
+        raise StackError(astray)
     if not found:
         raise UsageError(f"there is no stack under {folder}", "a stack is a YAML file with stack: NAME")
     return sorted(found)
@@ -59,38 +75,69 @@ def _may_be(name: str) -> bool:
     return name.endswith(SUFFIXES) and not name.startswith(".")
 
 
+def _closed(error: OSError) -> None:
+    """What is in a folder that cannot be read may be a stack."""
+    raise ConfigError(f"cannot read {error.filename}: {error.strerror}", "mend its permissions")
+
+
+def _nobodys(path: Path, stacks: Sequence[Path]) -> Problem:
+    first, *others = map(str, stacks[:2])
+    return Problem(
+        f"{path} belongs to no stack: {' and '.join([first, *others])} begin one each",
+        "give each stack a folder of its own",
+    )
+
+
 def _name_in(path: Path) -> str:
     """The name of the stack that a file begins; nothing where it begins none, or cannot be read."""
     return _name(_text(path))
 
 
-def _name(text: bytes) -> str:
-    match = _NAMED.search(text)
-    return match[1].decode(errors="replace") if match else ""
+def _name(text: bytes | None) -> str:
+    match = _NAMED.search((text or b"").removeprefix(b"\xef\xbb\xbf"))
+    return ((match[1] or b"").decode(errors="replace").strip() or NAMELESS) if match else ""
 
 
-def _is_part(path: Path) -> bool:
-    """Whether a file without a name has what a stack is made of: a file of variables has not."""
-    return _SECTION.search(_text(path)) is not None
+def _is_part(path: Path, text: bytes | None) -> bool:
+    """Whether a file without a name may be what a stack is made of: a file of variables is not."""
+    if path.is_symlink() or not (path.is_file() or text is None):
+        return False
+    if _unreadable(text):
+        return True
+    keys = _KEY.findall((text or b"").removeprefix(b"\xef\xbb\xbf"))
+    return not keys or any(_is_section(key.decode(), bool(scalar)) for key, scalar in keys)
 
 
-def _text(path: Path) -> bytes:
+def _is_section(key: str, scalar: bool) -> bool:
+    """Whether a key is a section's, or meant for one; what has a plain value may be a variable of its own."""
+    return key in _WORDS or (not scalar and bool(get_close_matches(key, _WORDS, 1, _LIKE)))
+
+
+def _unreadable(text: bytes | None) -> bool:
+    """Whether nobody can say what is in a file; who loads it says why."""
+    return text is None or text.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in text[:4]
+
+
+def _text(path: Path) -> bytes | None:
+    """What is in a file; None where it cannot be read."""
     try:
         if path.is_symlink() or not path.is_file():
             return b""
         with path.open("rb") as file:
             return file.read(FILE_BYTES)
     except OSError:
-        return b""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
     """The files that are not as they were where this work left a revision: edited, new or gone, committed or
-    not. Of those that are `gone`, the stack that each began ("": none)."""
+    not. Of those that are `gone`, the stack that each began ("": none); of those that are there, the stack
+    that each began and begins no more (`left`)."""
 
     files: frozenset[Path]
     gone: Mapping[Path, str]
+    left: Mapping[Path, str] = field(default_factory=dict)
 
 
 def changed_since(revision: str, folder: Path) -> Changed:
@@ -106,15 +153,32 @@ def changed_since(revision: str, folder: Path) -> Changed:
             "fetch it first; a CI service may clone the last commit alone",
         )
     base = _git(folder, "merge-base", known, "HEAD", fails="").strip() or known
+    if base == known and _git(folder, "rev-parse", "--is-shallow-repository").strip() == "true":
+        _require_ancestor(folder, known, revision)
     edited = _git(top, "diff", "--name-only", "--no-renames", "-z", base, "--")
     fresh = _git(top, "ls-files", "--others", "--exclude-standard", "-z")
     names = [name for name in (edited + fresh).split("\0") if name]
-    lost = [name for name in names if _may_be(Path(name).name) and not (top / name).exists()]
-    gone = {}
-    for name in lost:
-        text = _git(top, "show", f"{base}:{name}", fails="")
-        gone[(top / name).resolve()] = _name(text.encode(errors="surrogateescape"))
-    return Changed(frozenset((top / name).resolve() for name in names), gone)
+    gone, left = {}, {}
+    for name in names:
+        path = top / name
+        if not _may_be(path.name):
+            continue
+        was = _name(_git(top, "show", f"{base}:{name}", fails="").encode(errors="surrogateescape"))
+        if not path.exists():
+            gone[path.resolve()] = was
+        elif was not in ("", _name_in(path)):
+            left[path.resolve()] = was
+    return Changed(frozenset((top / name).resolve() for name in names), gone, left)
+
+
+def _require_ancestor(folder: Path, known: str, revision: str) -> None:
+    """Where the history is cut off, git may not know where this work left a revision; what others did there
+    since would count as ours."""
+    if _git(folder, "merge-base", "--is-ancestor", known, "HEAD", fails="no") == "no":
+        raise UsageError(
+            f"this clone is too shallow to tell where this work left {revision!r}",
+            "fetch more of its history: git fetch --unshallow",
+        )
 
 
 def _git(folder: Path, *words: str, fails: str | None = None) -> str:
@@ -152,7 +216,8 @@ def _belongs(path: Path, stack: Path, changed: Changed) -> bool:
 
 
 def orphaned(changed: Changed, names: Iterable[str]) -> dict[Path, str]:
-    """The stacks that are gone with their files: what those made stays, and nobody plans it. One whose name
-    another file bears has only moved."""
+    """The stacks that are gone from their files, or with them: what those made stays, and nobody plans it.
+    One whose name another file bears has only moved."""
     known = {*names}
-    return {path: name for path, name in sorted(changed.gone.items()) if name and name not in known}
+    lost = {**changed.gone, **changed.left}
+    return {path: name for path, name in sorted(lost.items()) if name and name not in known}

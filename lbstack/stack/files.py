@@ -58,7 +58,7 @@ def digest_of_files(path: Path) -> str:
     whole = hashlib.sha256()
     for file in stack_files(path):
         data = _read_regular(file, FILE_BYTES) or b""
-        whole.update(f"{file.name}\0{len(data)}\0".encode())
+        whole.update(os.fsencode(file.name) + f"\0{len(data)}\0".encode())
         whole.update(data)
     return whole.hexdigest()
 

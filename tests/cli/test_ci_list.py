@@ -63,7 +63,7 @@ def test_those_that_were_touched_are_listed(team: Cli) -> None:
     (team.folder / "stacks" / "a.yaml").unlink()
     done = team("ci", "list", "stacks", "--changed-since", "HEAD")
     assert done.returncode == 0 and json.loads(done.stdout) == []
-    assert "stack a is gone with a.yaml since HEAD: what it made stays" in done.stderr
+    assert "stack a is gone from stacks/a.yaml since HEAD: what it made stays" in done.stderr
     assert done.stderr.endswith("0 of 2 stacks.\n")
     done = team("ci", "list", "stacks", "--changed-since", "deadbeef")
     assert done.returncode == 64 and "git knows no revision 'deadbeef'" in done.stderr and not done.stdout

@@ -1,0 +1,176 @@
+"""What of a folder is which stack, where somebody has just slipped: nothing is left out without a word."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lbstack.stack.discovery import stacks_under
+from tests.cli.conftest import Cli
+from tests.cli.test_plan_all import git, matrix
+
+MAIN = "stack: pair\ndatasets: {d: {name: D}}\n"
+MORE = "projects: {p: {name: P, media_type: IMAGE}}\n"
+
+
+@pytest.fixture
+def pair(served: Cli) -> Cli:
+    """A stack of two files, applied and committed."""
+    (served.folder / "stack.yaml").unlink()
+    (served.folder / "pair").mkdir()
+    served.write(MAIN, "pair/a.yaml")
+    served.write(MORE, "pair/b.yaml")
+    assert served("apply", "pair", "--auto-approve").returncode == 0
+    committed(served)
+    return served
+
+
+def committed(cli: Cli) -> None:
+    git(cli, "init")
+    git(cli, "add", ".")
+    git(cli, "commit", "-m", "first")
+
+
+def listed(cli: Cli, *words: str) -> dict[str, str]:
+    done = cli("ci", "list", ".", *words)
+    assert done.returncode == 0, done.stderr
+    return {each["stack"]: each["path"] for each in json.loads(done.stdout)}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (MORE.replace("projects", "projcts"), "b.yaml:1:1: unknown key 'projcts'"),
+        (MORE.replace("projects", '"project"'), "b.yaml:1:1: unknown key 'project'"),
+        (MORE.encode("utf-16").decode("latin-1"), "is UTF-16 or UTF-32"),
+    ],
+)
+def test_a_part_with_a_slip_is_a_part_all_the_same(pair: Cli, text: str, told: str) -> None:
+    (pair.folder / "pair" / "b.yaml").write_bytes(text.encode("latin-1"))
+    done = pair("plan", "--all")
+    assert done.returncode == 1 and told in done.stderr and "destroyed" not in done.stdout
+    assert listed(pair, "--changed-since", "HEAD") == {"pair": "pair"}
+
+
+def test_a_part_without_anything_is_one_too(pair: Cli) -> None:
+    pair.write("# projects: {}\n", "pair/b.yaml")
+    assert listed(pair, "--changed-since", "HEAD") == {"pair": "pair"}
+    assert "project.p will be destroyed" in pair("plan", "--all").stdout
+
+
+def test_files_that_a_second_name_takes_the_stack_from_are_told(pair: Cli) -> None:
+    pair.write("stack: other\ndatasets: {z: {name: Z}}\n", "pair/c.yaml")
+    done = pair("plan", "--all")
+    assert done.returncode == 1 and "destroyed" not in done.stdout
+    assert "pair/b.yaml belongs to no stack: pair/a.yaml and pair/c.yaml begin one each" in done.stderr
+    assert pair("ci", "list", ".").returncode == 1
+
+
+def test_a_stack_that_lost_or_changed_its_name_is_told_as_gone(served: Cli) -> None:
+    (served.folder / "stack.yaml").unlink()
+    (served.folder / "in").mkdir()
+    for name in ("alpha", "beta"):
+        served.write(f"stack: {name}\ndatasets: {{{name}: {{name: {name}}}}}\n", f"in/{name}.yaml")
+    committed(served)
+    served.write("datasets: {beta: {name: beta}}\n", "in/beta.yaml")
+    done = served("plan", "--all", "in", "--changed-since", "HEAD")
+    assert "stack beta is gone from in/beta.yaml since HEAD: what it made stays" in done.stderr
+    assert "git checkout HEAD -- in/beta.yaml" in done.stderr
+    served.write("stack: bets\ndatasets: {beta: {name: beta}}\n", "in/beta.yaml")
+    done = served("plan", "--all", "in", "--changed-since", "HEAD")
+    assert "stack beta is gone from in/beta.yaml since HEAD" in done.stderr
+    served.write("stack: alpha\n", "in/beta.yaml")
+    served.write("stack: beta\n", "in/alpha.yaml")
+    assert "gone" not in served("plan", "--all", "in", "--changed-since", "HEAD").stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["\ufeffstack: odd\n", "{stack: odd, datasets: {}}\n", "'stack': odd\n", "stack : odd # x\n"]
+)
+def test_a_name_is_found_however_it_is_written(tmp_path: Path, text: str) -> None:
+    (tmp_path / "odd.yaml").write_text(text)
+    assert stacks_under(tmp_path) == [tmp_path / "odd.yaml"]
+
+
+def test_what_begins_a_stack_without_a_name_or_cannot_be_read_is_told(served: Cli) -> None:
+    served.write("stack:\ndatasets: {}\n", "nameless.yaml")
+    served.write("stack: a b\n", "words.yaml")
+    (served.folder / "sixteen.yaml").write_bytes("stack: x\n".encode("utf-16"))
+    done = served("plan", "--all")
+    assert done.returncode == 1
+    for told in ("nameless.yaml:1", "words.yaml:1", "sixteen.yaml:1:1: is UTF-16"):
+        assert told in done.stderr
+
+
+def test_a_name_of_a_file_that_is_no_text_stops_no_other(served: Cli) -> None:
+    try:
+        Path(str(served.folder / "b\udcffd.yaml")).write_text("stack: bad\n")
+    except (OSError, UnicodeError):
+        pytest.skip("this file system has no such names")
+    assert set(matrix(served)) >= {"bad"}
+
+
+def test_a_shallow_clone_says_what_to_fetch(served: Cli) -> None:
+    committed(served)
+    git(served, "checkout", "-b", "work")
+    served.write("stack: new\n", "new.yaml")
+    git(served, "add", ".")
+    git(served, "commit", "-m", "second")
+    git(served, "checkout", "main")
+    served.write("stack: newer\n", "newer.yaml")
+    git(served, "add", ".")
+    git(served, "commit", "-m", "third")
+    git(served, "clone", "-q", "--depth", "1", "-b", "work", f"file://{served.folder}", "clone")
+    git(served, "-C", "clone", "fetch", "-q", "--depth", "1", "origin", "main")
+    done = served("ci", "list", "clone", "--changed-since", "FETCH_HEAD")
+    assert done.returncode == 64 and "git fetch --unshallow" in done.stderr and "gone" not in done.stderr
+
+
+def test_many_stacks_in_one_state_are_refused(pair: Cli) -> None:
+    pair.write("stack: other\n", "other.yaml")
+    done = pair("plan", "--all", "--state", "one.json")
+    assert done.returncode == 64 and "{stack}" in done.stderr and not (pair.folder / "one.json").exists()
+
+
+def test_a_plan_is_saved_beside_the_state_not_in_its_place(pair: Cli) -> None:
+    done = pair("plan", "pair", "--state", "s.json", "--out", "s.json")
+    assert done.returncode == 64 and "is where the state is kept" in done.stderr
+    (pair.folder / "st").mkdir()
+    (pair.folder / "new").mkdir()
+    pair.write("stack: new\n", "new/new.yaml")
+    done = pair("plan", "--all", "new", "--state", "st/{stack}.json", "--out", "st")
+    assert done.returncode == 64 and "is where the state is kept" in done.stderr
+    assert not list((pair.folder / "st").glob("*.json"))
+
+
+def test_a_file_in_the_way_of_one_stack_stops_no_other(pair: Cli) -> None:
+    for name in ("other", "third"):
+        pair.write(f"stack: {name}\ndatasets: {{d: {{name: {name}}}}}\n", f"{name}.yaml")
+    (pair.folder / "plans" / "other.json").mkdir(parents=True)
+    pair.write("Something else.\n", "plans/pair.json")
+    done = pair("plan", "--all", "--out", "plans", "--markdown", "plans")
+    assert done.returncode == 64
+    assert "plans/other.json is a folder" in done.stderr
+    assert "plans/pair.json exists and is no saved plan" in done.stderr
+    assert {path.name for path in (pair.folder / "plans").iterdir()} == {
+        "other.json", "other.md", "pair.json", "pair.md", "third.json", "third.md",
+    }  # fmt: skip
+
+
+def test_a_refusal_names_its_stack_a_command_and_what_is_left_from_before(pair: Cli) -> None:
+    plans = pair.folder / "plans"
+    plans.mkdir()
+    words = ("plan", "--all", "--out", "plans", "--markdown", "plans")
+    assert pair(*words).returncode == 0
+    pair.write("stack: pair\n", "pair/a.yaml")
+    (pair.folder / "pair" / "b.yaml").unlink()
+    done = pair(*words)
+    assert done.returncode == 5
+    assert "pair (pair/a.yaml):" in done.stderr
+    assert "To plan it by itself: lbstack plan pair/a.yaml" in done.stderr
+    assert "plans/pair.json is of an earlier run" in done.stderr
+    pair.write("stack: pair\nwrong: 1\n", "pair/a.yaml")
+    done = pair(*words)
+    assert done.returncode == 1 and "plans/pair.md is of an earlier run" in done.stderr
