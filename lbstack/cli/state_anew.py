@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +12,7 @@ import click
 from lbstack.cli import options
 from lbstack.errors import ConfigError, Exit, StateError, typed
 from lbstack.session import Settings, load_graph, open_store
-from lbstack.values import Intent
+from lbstack.values import Address, Intent
 
 if TYPE_CHECKING:
     from lbstack.graph import Graph
@@ -33,14 +33,17 @@ def rebuild(settings: Settings) -> int:
     guessed. Exit 1 when some are left to be told apart.
     """
     from lbstack.state import remote, remote_whole, restoring
+    from lbstack.state.places import recorded_beside
+    from lbstack.state.store import Store
 
     graph = load_graph(settings)
     store = open_store(settings, graph.stack.name)
     with store.locked(settings.lock_timeout):
         _require_lost(store)
-        bindings, organization = asyncio.run(_look(settings, graph))
+        others = recorded_beside(store.path) if isinstance(store, Store) else {}
+        bindings, organization, theirs = asyncio.run(_look(settings, graph, others))
         state = _state(graph, settings, bindings, organization)
-        for line in _lines(bindings):
+        for line in _lines(bindings, theirs, others):
             click.echo(line)
         if isinstance(store, remote.RemoteStore):
             kept = remote_whole.rebuilt(store, state)
@@ -81,7 +84,11 @@ def _require_lost(store: Any) -> None:
         )
 
 
-async def _look(settings: Settings, graph: Graph) -> tuple[Sequence[Binding], str]:
+async def _look(
+    settings: Settings, graph: Graph, others: Mapping[str, str]
+) -> tuple[Sequence[Binding], str, dict[Address, str]]:
+    """What each address is bound to, the organisation, and what would be bound were it not another's: what
+    the `others` record, and no tag gives to this stack."""
     from lbstack.connect import open_wire
     from lbstack.kinds import KINDS
     from lbstack.rebuild import bind, sightings
@@ -89,7 +96,19 @@ async def _look(settings: Settings, graph: Graph) -> tuple[Sequence[Binding], st
     async with open_wire(settings) as wire:
         names = dict.fromkeys(address.kind for address in graph.order)
         seen, identity = await sightings(names, KINDS, wire)
-    return bind(graph, KINDS, seen), identity.organization
+    mine = f"{graph.stack.name}/"
+    free = {
+        kind: [one for one in found if one.id not in others or (one.owner or "").startswith(mine)]
+        for kind, found in seen.items()
+    }
+    bindings = bind(graph, KINDS, free)
+    bound = {binding.id for binding in bindings}
+    theirs = {
+        each.address: each.id
+        for each in bind(graph, KINDS, seen)
+        if each.id in others and each.id is not None and each.id not in bound
+    }
+    return bindings, identity.organization, theirs
 
 
 def _state(graph: Graph, settings: Settings, bindings: Sequence[Binding], organization: str) -> State:
@@ -102,7 +121,9 @@ def _state(graph: Graph, settings: Settings, bindings: Sequence[Binding], organi
     return State(name, lineage, settings.where, organization, resources=resources, pending=unclear)
 
 
-def _lines(bindings: Sequence[Binding]) -> Iterator[str]:
+def _lines(
+    bindings: Sequence[Binding], theirs: Mapping[Address, str], others: Mapping[str, str]
+) -> Iterator[str]:
     """What became of each address."""
     from lbstack.render.words import safe
 
@@ -114,5 +135,7 @@ def _lines(bindings: Sequence[Binding]) -> Iterator[str]:
             yield f"{name}: not bound, for these fit; bring the right one in with imports:"
             for one in binding.candidates:
                 yield f"    {safe(one.id)}  {safe(one.name)}"
+        elif id := theirs.get(binding.address):
+            yield f"{name}: not bound, for stack {safe(others[id])} records {safe(id)}"
         else:
             yield f"{name}: nothing was found; the next apply would make it"

@@ -15,7 +15,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lbstack.errors import StateError
-from lbstack.state.snapshot import HEAD
+from lbstack.state.files import read_own
+from lbstack.state.snapshot import HEAD, decode
 
 NETWORK = ("nfs", "cifs", "smb", "afpfs", "webdav", "davfs", "fuse.sshfs")
 """How the names of file systems begin whose locks other machines may not see, and whose writes may be lost
@@ -36,6 +37,17 @@ def states_of(folder: Path, organizations: Container[str]) -> Iterator[Path]:
             found = re.search(r'"organization": "([^"]+)"', file.read(HEAD).decode(errors="replace"))
             if found and found[1] in organizations:
                 yield from sorted(folder.glob(f"{glob.escape(path.name)}*"))
+
+
+def recorded_beside(path: Path) -> dict[str, str]:
+    """The ids that other states in the folder of a state record, and the stack of each."""
+    found: dict[str, str] = {}
+    for other in sorted(path.parent.glob("*.json")):
+        if other.name != path.name:
+            with suppress(OSError, StateError):
+                state = decode(read_own(other) or b"", b"", str(other), "").state
+                found |= {entry.id: state.stack for entry in state.resources.values() if entry.id}
+    return found
 
 
 def second_place(path: Path, environ: Mapping[str, str]) -> Path | None:

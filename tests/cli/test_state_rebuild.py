@@ -28,6 +28,22 @@ DATA = ("--data", "../data")
 COUNT = "query { datasets(where: {deleted: false}, first: 100) { id } }"
 
 
+def test_what_a_state_beside_it_records_is_not_taken_over(served: Cli) -> None:
+    """A stack that was copied as a template names an ontology of the same name: that is the first one's."""
+    text = (
+        "stack: NAME\ndatasets: {d: {name: NAME}}\n"
+        + STACK[STACK.index("ontologies") : STACK.index("projects")]
+    )
+    served.write(text.replace("NAME", "alpha"), "alpha.yaml")
+    served.write(text.replace("NAME", "gamma"), "gamma.yaml")
+    assert served("apply", "alpha.yaml", "--auto-approve").returncode == 0
+    done = served("state", "rebuild", "gamma.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "ontology.kinds: not bound, for stack alpha records" in done.stdout
+    assert "The state has 0 of 2 resources now" in done.stdout
+    assert "2 to add, 0 to change" in served("plan", "gamma.yaml").stdout
+
+
 def lose(cli: Cli) -> None:
     for path in cli.folder.glob("st.json*"):
         if path.is_dir():
