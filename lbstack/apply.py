@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
-from secrets import token_hex
 from typing import Any
 
 from lbstack.carry import carry_out
@@ -103,20 +102,6 @@ async def apply(
     run.outcome.orphans = tuple(run.orphans)
     run.outcome.halted = run.outcome.halted or journal.trouble
     return run.outcome
-
-
-def announced(plan: Plan, actor: str = "", since: float | None = None) -> list[Intent]:
-    """An intent with a fresh marker for every create of a plan; `since` is the service's time by now."""
-    creates = [step.address for step in schedule(plan) if step.verb == "create"]
-    return [Intent(address, token_hex(16), actor=actor, since=since) for address in creates]
-
-
-def condemned(plan: Plan, state: State) -> State:
-    """The state in which what a plan destroys says so: were the apply cut off, the next run knows who did."""
-    ends = {change.address for change in plan.changes if change.action is Action.DELETE}
-    known = state.resources.items()
-    marked = {address: replace(entry, ending=True) for address, entry in known if address in ends}
-    return replace(state, resources={**state.resources, **marked}) if marked else state
 
 
 def _adopt_facts(plan: Plan, state: State, journal: Log) -> State:

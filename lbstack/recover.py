@@ -246,7 +246,7 @@ def after(state: State, verdict: Verdict, kinds: Mapping[str, Kind], patience: P
     for intent in state.pending:
         if seen := verdict.found.get(intent.address):
             resources[intent.address] = _taken_over(state.resources.get(intent.address), intent, seen)
-            made.append(replace(intent, id=seen.id))
+            made.append(replace(intent, id=seen.id, replaced={}))
     lost = [intent for intent in verdict.lost if not kinds[intent.address.kind].looks_first]
     watched = {orphan.address for orphan in verdict.orphans if orphan.sure}
     kept = [i for i in state.markers if i.address in watched or not _stale(i, patience)]
@@ -258,7 +258,9 @@ def _taken_over(before: Entry | None, intent: Intent, seen: Sighting) -> Entry:
     """What was found under an address; what it was to replace is deposed, as if its answer had come."""
     deposed = before.deposed if before else ()
     if before and before.id:
-        deposed = (*deposed, DeposedObject(before.id, before.attributes, before.needs))
+        # Of what no answer ever told of, only the plan knew what it refers to.
+        known = intent.replaced or before.attributes
+        deposed = (*deposed, DeposedObject(before.id, known, before.needs))
     protected = bool(before and before.protected)
     return Entry(seen.id, intent.secrets, seen.memory, deposed=deposed, protected=protected)
 

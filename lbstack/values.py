@@ -119,7 +119,8 @@ class Intent:
     `marker` is random, 32 hex digits, and stands in what is made; `natural` is what else tells that
     object from others; `actor` is the id of the user who sends it; `since` the service's clock, in seconds
     since 1970, when it was announced (None: not known). `secrets` are keyed digests of what was sent and is
-    never told again, by field. Once it is known what was made, that is `id`.
+    never told again, by field. `replaced` is what its object takes the place of, as that was read. Once it
+    is known what was made, that is `id`.
     """
 
     address: Address
@@ -130,6 +131,12 @@ class Intent:
     natural: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, Any] = field(default_factory=dict)
     id: str | None = None
+    replaced: Mapping[str, Any] = field(default_factory=dict)
+
+
+def visible(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes without a kind's own notes (names that begin with an underscore)."""
+    return {name: value for name, value in attributes.items() if not name.startswith("_")}
 
 
 class Secret:

@@ -20,7 +20,7 @@ from lbstack.plan.schedule import Step
 from lbstack.recover import Orphan, Patience
 from lbstack.state.intents import Ledger
 from lbstack.state.model import DeposedObject, Entry, State
-from lbstack.values import Address, Digest, Intent, Secret
+from lbstack.values import Address, Digest, Intent, Secret, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +85,6 @@ class Run(Protocol):
     def resolve(self, owner: Address, value: Any) -> Any: ...
 
     def remember(self, address: Address, entry: Entry | None) -> None: ...
-
-
-def visible(attributes: Mapping[str, Any]) -> Fields:
-    """Attributes without a kind's own notes (names that begin with an underscore)."""
-    return {name: value for name, value in attributes.items() if not name.startswith("_")}
 
 
 class StepWork:
@@ -177,7 +172,8 @@ class StepWork:
         """What is to be known of a create before it is sent."""
         kept = {n: v for n, v in self.bound().items() if isinstance(v, Digest)}
         natural = self._kind.natural(self.address.key, self.want)
-        return Intent(self.address, self.marker, self.attempt, actor, since, natural, kept)
+        replaced = visible(self._step.attributes)
+        return Intent(self.address, self.marker, self.attempt, actor, since, natural, kept, None, replaced)
 
     def again(self) -> None:
         """The create had no effect, and is sent anew, under another marker."""

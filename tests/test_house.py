@@ -17,7 +17,7 @@ from lbstack.kinds import KINDS
 
 ROOT = Path(__file__).parent.parent / "lbstack"
 LINE = [
-    "redaction", "values", "errors", "kinds", "stack", "graph", "state", "asking", "live", "recover", "rebuild", "plan", "render", "forge", "work", "carry", "apply",
+    "redaction", "values", "errors", "kinds", "stack", "graph", "state", "asking", "live", "recover", "rebuild", "plan", "render", "forge", "announce", "work", "carry", "apply",
     "settings", "session", "connect", "cli",
 ]  # fmt: skip
 SIDE = {"api": {"redaction", "values", "errors", "version"}, "sandbox": set()}
@@ -170,6 +170,7 @@ PURE = {
     "plan",
     "render",
     "work",
+    "announce",
     "carry",
     "apply",
 }

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lbstack import asking
-from lbstack.apply import announced, apply, condemned
+from lbstack.announce import announced, condemned
+from lbstack.apply import apply
 from lbstack.cli.again import Again, require_allowed
 from lbstack.cli.logged import Logged
 from lbstack.cli.options import warn

@@ -67,6 +67,7 @@ class Ledger:
             self._end(intent)
 
     def _end(self, intent: Intent) -> None:
+        intent = replace(intent, replaced={})  # what it was to replace is deposed by now, or stays
         self.markers[intent.address, intent.marker, intent.id] = intent
 
     def fold(self, record: Mapping[str, Any]) -> None:

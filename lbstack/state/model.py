@@ -235,6 +235,7 @@ def intent_to_json(intent: Intent) -> dict[str, Any]:
         "natural": to_json(intent.natural),
         "secrets": to_json(intent.secrets),
         "id": intent.id,
+        "replaced": to_json(intent.replaced),
     }
     return {name: value for name, value in data.items() if value or name in ("address", "marker")}
 
@@ -251,6 +252,7 @@ def intent_from_json(data: dict[str, Any]) -> Intent:
         from_json(mapping(data.get("natural", {}))),
         from_json(mapping(data.get("secrets", {}))),
         None if id is None else _text(id),
+        from_json(mapping(data.get("replaced", {}))),
     )
 
 

@@ -84,7 +84,10 @@ def _stretched(state: State) -> State:
     key = state.key
 
     def intents(those: tuple[Intent, ...]) -> tuple[Intent, ...]:
-        return tuple(replace(each, secrets=_walk(each.secrets, key)) for each in those)
+        return tuple(
+            replace(each, secrets=_walk(each.secrets, key), replaced=_walk(each.replaced, key))
+            for each in those
+        )
 
     return replace(
         state,

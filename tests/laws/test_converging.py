@@ -93,6 +93,25 @@ def test_however_often_an_apply_dies_the_one_that_lives_finishes(
         assert world.existing() == world.remembered()
 
 
+BARE = {"shape": "round", "link": None, "home": None, "friends": [], "rock": None}
+LINKED = {"thing.a": BARE, "thing.b": {**BARE, "home": "a"}}
+APART = {"thing.a": BARE, "thing.b": {**BARE, "shape": "square"}}
+
+
+@pytest.mark.parametrize("first", range(11, 18))
+def test_what_was_made_and_replaced_by_applies_that_died_still_goes_before_what_it_refers_to(
+    first: int,
+) -> None:
+    """Killed at each moment of the creates, then at each of the replacement: nobody told what was made."""
+    for second in range(1, 22):
+        with a_world() as world:
+            for wish, at in ((LINKED, first), (APART, second)):
+                with suppress(Death):
+                    world.apply(wish, fate=Fate(at), parallelism=1)
+            assert_done(world, world.apply({}))
+            assert world.existing() == set()
+
+
 @law(100)
 @given(wishes(), wishes(), st.integers(1, 80))
 def test_a_create_is_lost_only_between_the_service_and_the_record_of_what_was_made(

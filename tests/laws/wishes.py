@@ -21,13 +21,13 @@ FEW = 6
 
 
 def law(examples: int = 60) -> Callable[[T], T]:
-    """How a law is held: the same few examples each time by day, new and many with
-    ``--hypothesis-profile=battery`` or ``nightly``."""
+    """How a law is held: the same few examples each time by day, the same many with
+    ``--hypothesis-profile=battery``, and new ones with ``nightly``."""
     profile = settings.get_current_profile_name()
     many = profile in MANY
     return settings(
         max_examples=settings.get_profile(profile).max_examples if many else examples // FEW,
-        derandomize=not many,
+        derandomize=profile != NIGHTLY,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from lbstack.apply import Outcome, announced, apply, condemned
+from lbstack.announce import announced, condemned
+from lbstack.apply import Outcome, apply
 from lbstack.asking import Absence
 from lbstack.graph import Graph, build
 from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Search, Sighting, Tracked, Work

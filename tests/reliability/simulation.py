@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lbstack.announce import announced
 from lbstack.api.rate import UNLIMITED, Limiter
 from lbstack.api.wire import ApiWire
-from lbstack.apply import Outcome, announced, apply
+from lbstack.apply import Outcome, apply
 from lbstack.errors import Exit, StackError
 from lbstack.kinds import KINDS
 from lbstack.plan import guards

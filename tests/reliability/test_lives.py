@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 import lbstack.recover as recovering
-from lbstack.apply import Outcome, announced, apply, condemned
+from lbstack.announce import announced, condemned
+from lbstack.apply import Outcome, apply
 from lbstack.asking import Absence
 from lbstack.errors import OutcomeUnknown, ServiceError, StackError
 from lbstack.kinds.contract import Tracked
