@@ -219,6 +219,8 @@ class RemoteStore:
         state = replace(state, lineage=lineage, epoch=state.epoch + 1, spent=spent)
         check(state, self.where)
         before, version = self._document, self._version
+        after = before.write if before else ""
+        first = Document(state, run=claim.id, after=after, mark=1, lock=claim)
         try:
             with self._entered(claim, stay=True):
                 journal = self._open_journal(state, claim, intents)
@@ -226,13 +228,13 @@ class RemoteStore:
                     self._require_free(version)
                     self._prove(state)
                     announced = announcing(state, {}, {intent.address: intent for intent in intents})
-                    self._write(Document(announced, run=claim.id, mark=1, lock=claim))
+                    self._write(replace(first, state=announced))
                 except BaseException:
                     journal.discard()
                     raise
         except Lost:
             raise self._overtaken() from None
-        self._log = RemoteLog(journal, claim, intents, state, self.numbered, self._write)
+        self._log = RemoteLog(journal, claim, intents, first, self.numbered, self._write)
         leave(self._beside, before)
         tidy(self._beside, journal.path, lineage)
         return state, self._log
@@ -271,15 +273,24 @@ class RemoteStore:
         if log is None:
             self._save_alone(state)
             return
+        last = self.numbered(replace(log.document(), state=state, lock=None))
         try:
-            self._write(replace(log.document(), state=state, lock=None))
+            self._write(last, encode(last))
         except StackError as error:
-            log.close()
-            raise _kept(error, log, self._freeing(log.claim.id)) from None
+            if not (isinstance(error, Lost) and self._went_on_from(last)):
+                log.close()
+                raise _kept(error, log, self._freeing(log.claim.id)) from None
         log.close()
         remove(*journals(self._beside, log.claim.id))
         with suppress(StackError):  # the next run frees what the host still holds for a run that ended
             self._cell.leave(log.claim.id)
+
+    def _went_on_from(self, last: Document) -> bool:
+        """Whether who has written since began from this write of ours: then only its answer was lost."""
+        with suppress(StackError):
+            now = self._look_again()
+            return now is not None and now.after == last.write
+        return False
 
     def _save_alone(self, state: State) -> None:
         """A write outside of an apply. It counts as a run of its own: journals of others end with it."""
@@ -287,7 +298,7 @@ class RemoteStore:
         with self._entered(claim):
             self._require_free(version)
             self._prove(state)
-            self._write(Document(state, run=claim.id))
+            self._write(Document(state, run=claim.id, after=before.write if before else ""))
         leave(self._beside, before)
 
     def _prove(self, state: State) -> None:
@@ -316,7 +327,7 @@ class RemoteStore:
 
     def numbered(self, document: Document) -> Document:
         """The document as the next write."""
-        return replace(document, writes=self._document.writes + 1 if self._document else 1)
+        return document.numbered(self._document)
 
 
 def _kept(error: StackError, log: RemoteLog, freeing: str) -> StackError:

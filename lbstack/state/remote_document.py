@@ -5,10 +5,11 @@ together or not at all.
 states tell versions apart (GitLab refuses a serial that it has seen, so `serial` counts writes, not applies).
 `version` is higher than any that Terraform knows: it refuses such a state, and would else take it for empty.
 
-Inside stand `format`, `run` (whose apply wrote last), `mark` (up to which line of that run's own journal it
-is told here), `lock` (who holds the state), `forced` (that the lock was taken from that run, which may live
-all the same), `proven` (that the cell minds conditions was tried), `key` (for secrets' digests), `state`, and
-`sha256` over all of it. `write` makes each document differ from all others.
+Inside stand `format`, `write` (which makes each document differ from all others), `run` (whose apply wrote
+last), `after` (the write from which that run went on, so that whoever made it knows that it was there),
+`mark` (up to which line of that run's own journal it is told here), `lock` (who holds the state), `forced`
+(that the lock was taken from that run, which may live all the same), `proven` (that the cell minds conditions
+was tried), `key` (for secrets' digests), `state`, and `sha256` over all of it.
 
 The key lies beside what it digests, for a runner's disk does not outlive its job. So whoever can read the
 document can try guesses, and each must cost: digests here are stretched with scrypt (`State.stretched`).
@@ -33,15 +34,21 @@ CURE = "put back an earlier version of it, as the bucket or the forge keeps them
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The content of a cell. `writes` counts how often it was written."""
+    """The content of a cell. `writes` counts how often it was written, and `write` is no other's."""
 
     state: State
     writes: int = 0
+    write: str = ""
     run: str = ""
+    after: str = ""
     mark: int = 0
     lock: Claim | None = None
     forced: bool = False
     proven: bool = True
+
+    def numbered(self, before: Document | None) -> Document:
+        """The same as the write that comes after another."""
+        return replace(self, writes=before.writes + 1 if before else 1, write=secrets.token_hex(8))
 
     def freed(self) -> Document:
         """The same, taken from who holds it, and held by nobody."""
@@ -49,12 +56,13 @@ class Document:
 
 
 def encode(document: Document) -> bytes:
-    """The next write of a document: counted, and like no other."""
+    """A document as bytes; it was `numbered`, so that they are like no other's."""
     state, lock = document.state, document.lock
     body = {
         "format": FORMAT,
-        "write": secrets.token_hex(8),
+        "write": document.write,
         "run": document.run,
+        "after": document.after,
         "mark": document.mark,
         "lock": None if lock is None else _claim_to_json(lock),
         **({"forced": True} if document.forced else {}),
@@ -92,7 +100,9 @@ def decode(raw: bytes, where: str) -> Document:
         return Document(
             state_from_json(mapping(body["state"]), bytes.fromhex(body["key"]), where, CURE),
             int(outer["serial"]),
+            str(body["write"]),
             str(body["run"]),
+            str(body.get("after", "")),
             int(body["mark"]),
             None if lock is None else _claim_from_json(mapping(lock)),
             bool(body.get("forced", False)),

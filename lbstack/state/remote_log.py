@@ -63,14 +63,15 @@ def announcing(state: State, sending: Mapping[Address, Intent], unsent: Mapping[
 
 
 class RemoteLog:
-    """The log of one apply. `number` makes a document the next write, `write` puts it there or raises."""
+    """The log of one apply, whose `first` document is there; `number` makes a document the next write,
+    `write` puts it there or raises."""
 
     def __init__(
         self,
         journal: Journal,
         claim: Claim,
         intents: Sequence[Intent],
-        state: State,
+        first: Document,
         number: Callable[[Document], Document],
         write: Write,
     ) -> None:
@@ -80,7 +81,7 @@ class RemoteLog:
         self._sending: dict[Address, Intent] = {}
         self._durable = {intent.marker: intent for intent in intents}
         self._lines = 1
-        self._document = Document(state, run=claim.id, mark=1, lock=claim)
+        self._document = first
         self._steps = 0
         self._written = self._beaten = now()
         self._slept = False

@@ -29,7 +29,7 @@ def pulled(store: RemoteStore) -> bytes:
     state = store.load()
     if not state.lineage:
         raise ConfigError(f"{store.where} was never saved", "apply first")
-    return encode(Document(state))
+    return encode(Document(state).numbered(None))
 
 
 def push(store: RemoteStore, raw: bytes, where: str, key: bytes | None, force: bool = False) -> State:

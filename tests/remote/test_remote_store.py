@@ -24,7 +24,7 @@ from lbstack.values import Address, Digest, Intent, Secret
 from tests.remote.buckets import CREATE, LONG_AGO, MATCH, Bucket
 from tests.remote.clouds import CLOUDS, EACH, cloud
 from tests.remote.forge import forge
-from tests.remote.misbehaving import LOSE, Answer, Fault, Server
+from tests.remote.misbehaving import LOSE, Answer, Asked, Fault, Server
 
 A, B, C = (Address("dataset", key) for key in "abc")
 HOOK = Address("webhook", "w")
@@ -312,6 +312,42 @@ def test_a_last_write_and_a_freeing_whose_answers_are_lost_leave_no_lock(place: 
         store.save(replace(state, serial=1))
     saved(place, {B: Entry("id-b")})
     assert not place.store().held()
+
+
+@in_each_place
+def test_a_last_write_whose_answer_is_lost_is_known_though_another_run_has_begun_since(place: Place) -> None:
+    """Who waits for the lock begins the moment it is free, before the first looks what became of its write."""
+    if place.write == "POST":
+        pytest.skip("a forge keeps its own lock until the first is told")
+    store = place.store()
+    with store.locked():
+        state, log = begun(store)
+        log.close()
+
+        def overtaken(asked: Asked, serve: Callable[[Asked], Answer]) -> Answer:
+            serve(asked)
+            begun(place.store("there"), intent(B))
+            return Answer(503)
+
+        place.server.faults = [Fault(place.write, overtaken)]
+        store.save(replace(state, serial=1, resources={A: Entry("id-a")}))
+    assert place.server.faults[0].times == 0
+    assert place.state().resources.keys() == {A}
+    assert not place.journals(), "what was saved needs none"
+
+
+@in_each_place
+def test_a_last_write_that_never_came_is_lost_when_another_run_has_begun(place: Place) -> None:
+    if place.write == "POST":
+        pytest.skip("a forge keeps its own lock until the first is told")
+    store = place.store()
+    with pytest.raises(Lost), store.locked():
+        state, log = begun(store)
+        log.close()
+        place.store("there").unlock(log.claim.id)
+        begun(place.store("there"), intent(B))
+        store.save(replace(state, serial=1, resources={A: Entry("id-a")}))
+    assert place.state().resources == {}
 
 
 # -- holders that are dead, paused or cut off --------------------------------------------------------
