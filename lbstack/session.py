@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lbstack.errors import ConfigError, LockedError, Problem, ServiceError, StateError, UsageError, typed
+from lbstack.errors import ConfigError, LockedError, Problem, ServiceError, StateError, UsageError
 from lbstack.settings import SANDBOX as SANDBOX  # for those who are given settings to work with
 from lbstack.settings import Settings as Settings
+from lbstack.settings import no_stack, several
 from lbstack.values import Intent
 
 if TYPE_CHECKING:  # the edges are slow to import, and each command needs only some of them
@@ -31,6 +31,7 @@ STACK = "{stack}"
 """In the place of a state: the name of the stack, so that one setting serves many."""
 BROKEN = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 """What SQLite says of data that nothing but beginning anew helps; a full disk is no reason for that."""
+
 
 Progress = Callable[[int, int], None]
 OnWait = Callable[[Sequence[Intent], float], None]
@@ -53,11 +54,16 @@ def load_graph(
     settings: Settings, *, require_values: bool = True, texts: Mapping[str, str] | None = None
 ) -> Graph:
     """Stations 1 and 2. Raises `ConfigError` with every problem of the stack; of a file that has not the name
-    of one, what it is not is said first. `texts` are read instead of the files of these paths."""
+    of one, and of a folder that holds several, what it is not is said first. `texts` are read instead of the
+    files of these paths."""
     try:
         return _graph(settings, require_values, texts or {})
-    except ConfigError as error:
-        problems = _no_stack(settings, error.problems)
+    except (ConfigError, UsageError) as error:
+        if many := several(settings):
+            raise type(error)(many) from None
+        if isinstance(error, UsageError):
+            raise
+        problems = no_stack(settings, error.problems)
     raise ConfigError(problems)
 
 
@@ -78,30 +84,6 @@ def _graph(settings: Settings, require_values: bool, texts: Mapping[str, str]) -
         problems=problems,
     )
     return build(stack, problems=problems)
-
-
-def _no_stack(settings: Settings, problems: Sequence[Problem]) -> Sequence[Problem]:
-    """What is wrong with a stack, or with taking a file for one: of JSON that is something else, the problems
-    that it would have as a stack are nobody's concern."""
-    from lbstack.stack.files import SUFFIXES
-
-    path = settings.path
-    if path.is_dir() or path.suffix in SUFFIXES:
-        return problems
-    what = f"{path} is neither a stack nor a saved plan"
-    nothing = Problem(what, "name a YAML file, a folder of such, or what plan --out has made")
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return [nothing, *problems]
-    if not isinstance(document, dict):
-        return [nothing]
-    if "lbstack_plan" in document:
-        cure = f"to carry it out, if it is as saved: {typed('apply', str(path), *settings.place)}"
-        return [Problem(f"{path} is a saved plan, and no stack", cure)]
-    if "lineage" in document:
-        return [Problem(f"{path} is a state, and no stack", f"name the stack, and give --state {path}")]
-    return problems if "stack" in document else [nothing]
 
 
 def open_store(settings: Settings, stack: str) -> AnyStore:

@@ -1,19 +1,23 @@
-"""What the command line and the environment say, and how a command says it again."""
+"""What the command line and the environment say, how a command says it again, and what is said where the path
+of a stack is none."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from lbstack.errors import UsageError, typed
+from lbstack.errors import Problem, UsageError, typed
 from lbstack.redaction import is_secret
 from lbstack.values import NOTHING, Address, Allowed
 
 DEFAULT_ENDPOINT = "https://api.labelbox.com/graphql"
 SANDBOX = "sandbox"
+FEW = 3
+"""Stacks that are named before it is said how many more there are."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Settings:
     """What the command line and the environment say; secrets stay in `environ`.
 
     Where `path` is a saved plan, `planned` is the stack that it was made of. Variables that are `shared` are
-    for several stacks.
+    for several stacks. `verb` is the command, where a stack is all that it must be given.
     """
 
     path: Path = Path()
@@ -41,6 +45,7 @@ class Settings:
     waits: bool = True
     allow_nfs: bool = False
     shared: bool = False
+    verb: str = ""
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property
@@ -117,3 +122,54 @@ def _parts(url: str) -> SplitResult:
     except ValueError:
         raise UsageError(f"the endpoint {url} is no GraphQL URL", f"as in {DEFAULT_ENDPOINT}") from None
     return parts
+
+
+def no_stack(settings: Settings, problems: Sequence[Problem]) -> Sequence[Problem]:
+    """What is wrong with a stack, or with taking a file for one: of JSON that is something else, the problems
+    that it would have as a stack are nobody's concern."""
+    from lbstack.stack.files import SUFFIXES
+
+    path = settings.path
+    if path.is_dir() or path.suffix in SUFFIXES:
+        return problems
+    what = f"{path} is neither a stack nor a saved plan"
+    nothing = Problem(what, "name a YAML file, a folder of such, or what plan --out has made")
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return [nothing, *problems]
+    if not isinstance(document, dict):
+        return [nothing]
+    if "lbstack_plan" in document:
+        cure = f"to carry it out, if it is as saved: {typed('apply', str(path), *settings.place)}"
+        return [Problem(f"{path} is a saved plan, and no stack", cure)]
+    if "lineage" in document:
+        return [Problem(f"{path} is a state, and no stack", f"name the stack, and give --state {path}")]
+    return problems if "stack" in document else [nothing]
+
+
+def several(settings: Settings) -> Problem | None:
+    """What is wrong with taking a folder of several stacks for one: as one stack, they would have problems
+    that are nobody's concern."""
+    from lbstack.stack.discovery import NAMELESS, stacks_near
+
+    folder = settings.path
+    near = stacks_near(folder) if folder.is_dir() else {}
+    found = {path: name for path, name in near.items() if name not in ("", NAMELESS) and path != folder}
+    inside = all(path.parent == folder and not path.is_dir() for path in found)
+    names = {*found.values()}
+    # A folder without a file is no stack, whatever lies below it.
+    if not found or (inside and len(names) < 2):
+        return None
+    told = [f"{name} in {path}" for path, name in found.items()]
+    named = ", ".join([*told[:FEW], *([f"and {len(told) - FEW} more"] if len(told) > FEW else [])])
+    first, teardown = next(iter(found)), settings.destroy and settings.verb != "destroy"
+    words = ["--destroy"] if teardown else []
+    one = replace(settings, path=first).command(settings.verb, *words) if settings.verb else str(first)
+    cure = f"name one, as in: {one}"
+    if settings.verb == "plan" and not teardown:
+        cure = f"to plan all: {settings.command('plan')} --all; or one: {one}"
+    if not inside:
+        return Problem(f"{folder} is no stack, and below it lie: {named}", cure)
+    cure += f"; where {folder} is to be one stack, its files have one name"
+    return Problem(f"{folder} holds {len(names)} stacks: {named}", cure)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -24,7 +24,7 @@ from lbstack.render.json import diagnostics
 from lbstack.render.text import Line, plan_lines
 from lbstack.render.words import safe, summary
 from lbstack.session import STACK, Settings, load_graph, make_plan, open_store, state_to_plan, unless_begun
-from lbstack.stack.discovery import changed_since, names_of, orphaned, stacks_under, touched
+from lbstack.stack.discovery import by_name, changed_since, orphaned, stacks_under, touched
 from lbstack.stack.files import digest_of_files
 from lbstack.stack.sections import NAME
 
@@ -68,11 +68,11 @@ Names = Mapping[str, Sequence[Path]]
 """Which stacks bear which name."""
 
 
-def chosen(settings: Settings, found: list[Path], names: Names, since: str | None) -> list[Path]:
+def chosen(settings: Settings, found: Iterable[Path], names: Names, since: str | None) -> list[Path]:
     """Of the stacks under a folder, those that changed since a revision; all, where none is named."""
     folder = settings.path
     if since is None:
-        return found
+        return [*found]
     changed = changed_since(since, folder)
     for path, name in orphaned(changed, names).items():
         if path.is_relative_to(folder.resolve()):
@@ -91,7 +91,7 @@ def plan_all(settings: Settings, since: str | None) -> list[Planned]:
     other. Raises what is wrong with the command itself."""
     found = stacks_under(settings.path)
     _require_states(settings, found)
-    names = names_of(found)
+    names = by_name(found)
     labels = {path: _label(path, name) for name, paths in names.items() for path in paths}
     mine = chosen(settings, found, names, since)
     loaded = [_unlike(_loaded(settings, path, labels[path]), names) for path in mine]
@@ -99,7 +99,7 @@ def plan_all(settings: Settings, since: str | None) -> list[Planned]:
     return asyncio.run(_plans(settings, loaded)) if loaded else []
 
 
-def _require_states(settings: Settings, found: Sequence[Path]) -> None:
+def _require_states(settings: Settings, found: Collection[Path]) -> None:
     """One state is of one stack."""
     named = settings.state_path
     if named and STACK not in named and len(found) > 1:
@@ -186,7 +186,7 @@ def listed(
     """The stacks that changed since a revision, and those of these names, as a CI service makes a matrix of
     them; and how many there are at all. A stack that is broken is listed, too: its own job tells."""
     found = stacks_under(settings.path)
-    names = names_of(found)
+    names = by_name(found)
     mine = {*chosen(settings, found, names, since), *(path for name in also for path in names.get(name, ()))}
     told = sorted((path, name) for name, paths in names.items() for path in paths if path in mine)
     # Of one name and one state: no job may have it, since none sees the other.

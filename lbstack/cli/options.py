@@ -161,10 +161,18 @@ def with_settings(command: Command) -> Command:
             lock_timeout=duration(options.pop("lock_timeout", "0s")),
             settle_for=_settle(options.pop("settle", None)),
             waits=not options.pop("no_wait", False),
+            verb=_verb(),
         )
         return command(*args, settings=settings, **options)
 
     return wrapper
+
+
+def _verb() -> str:
+    """The command, as it is said again with another stack; empty where it needs more than a stack."""
+    context = click.get_current_context()
+    needs_more = any(parameter.required for parameter in context.command.params)
+    return "" if needs_more else context.command_path.partition(" ")[2]
 
 
 def _settle(text: str | None) -> float | None:

@@ -37,36 +37,55 @@ NAMELESS = "?"
 """Stands for the name of a stack that has none, and of a file that cannot be read."""
 
 
-def stacks_under(folder: Path) -> list[Path]:
-    """The stacks under a folder, sorted: files, and folders that are one stack each. Raises `UsageError`."""
+def stacks_under(folder: Path) -> dict[Path, str]:
+    """The stacks under a folder, in the order of their paths, and the name of each ("" where its file cannot
+    be read): files, and folders that are one stack each. Raises `UsageError`."""
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder", "name the folder that the stacks lie under")
-    found: list[Path] = []
+    found: dict[Path, str] = {}
     astray: list[Problem] = []
     for here, folders, files in os.walk(folder, onerror=_closed):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        texts = {Path(here) / name: _text(Path(here) / name) for name in sorted(files) if _may_be(name)}
-        begun = {path: name for path, text in texts.items() if (name := _name(text))}
-        parts = [path for path, text in texts.items() if path not in begun and _is_part(path, text)]
-        several = len({*begun.values()}) > 1
-        whole = not several and begun and len(begun) + len(parts) > 1
-        found += [Path(here)] if whole else begun
-        closed = [path for path in parts if _unreadable(texts[path])]
-        found += [] if whole else closed
-        astray += [_nobodys(path, [*begun]) for path in parts if several and path not in closed]
+        stacks, nobodys = _stacks_in(Path(here), files)
+        found |= stacks
+        astray += nobodys
     if astray:
         raise StackError(astray)
     if not found:
         raise UsageError(f"there is no stack under {folder}", "a stack is a YAML file with stack: NAME")
-    return sorted(found)
+    return dict(sorted(found.items()))
 
 
-def names_of(stacks: Iterable[Path]) -> dict[str, list[Path]]:
+def stacks_near(folder: Path) -> dict[Path, str]:
+    """The stacks that a folder holds right in it, and their names; where no YAML file is in it, those of the
+    folders right below."""
+    here, folders, files = next(os.walk(folder), ("", [], []))
+    if any(map(_may_be, files)):
+        return _stacks_in(folder, files)[0]
+    found: dict[Path, str] = {}
+    for below in sorted(folder / name for name in folders if here and not name.startswith(".")):
+        if not below.is_symlink():
+            found |= _stacks_in(below, next(os.walk(below), ("", [], []))[2])[0]
+    return found
+
+
+def _stacks_in(folder: Path, files: Iterable[str]) -> tuple[dict[Path, str], list[Problem]]:
+    """The stacks among the files of a folder, or the folder as one; and what is wrong with the rest."""
+    texts = {folder / name: _text(folder / name) for name in sorted(files) if _may_be(name)}
+    begun = {path: name for path, text in texts.items() if (name := _name(text))}
+    parts = [path for path, text in texts.items() if path not in begun and _is_part(path, text)]
+    several = len({*begun.values()}) > 1
+    if not several and begun and len(begun) + len(parts) > 1:
+        return {folder: next(iter(begun.values()))}, []
+    closed = [path for path in parts if _unreadable(texts[path])]
+    astray = [_nobodys(path, [*begun]) for path in parts if several and path not in closed]
+    return {**begun, **dict.fromkeys(closed, "")}, astray
+
+
+def by_name(stacks: Mapping[Path, str]) -> dict[str, list[Path]]:
     """Which stacks bear which name."""
     found: dict[str, list[Path]] = {}
-    for stack in stacks:
-        files = sorted(stack.iterdir()) if stack.is_dir() else [stack]
-        name = next((name for path in files if _may_be(path.name) and (name := _name_in(path))), "")
+    for stack, name in stacks.items():
         found.setdefault(name, []).append(stack)
     return found
 

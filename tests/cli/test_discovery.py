@@ -91,7 +91,7 @@ def test_a_stack_that_lost_or_changed_its_name_is_told_as_gone(served: Cli) -> N
 )
 def test_a_name_is_found_however_it_is_written(tmp_path: Path, text: str) -> None:
     (tmp_path / "odd.yaml").write_text(text)
-    assert stacks_under(tmp_path) == [tmp_path / "odd.yaml"]
+    assert stacks_under(tmp_path) == {tmp_path / "odd.yaml": "odd"}
 
 
 def test_what_begins_a_stack_without_a_name_or_cannot_be_read_is_told(served: Cli) -> None:

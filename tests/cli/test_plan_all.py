@@ -82,6 +82,45 @@ def test_a_stack_that_is_broken_or_refused_stops_no_other(many: Cli) -> None:
     assert "4 stacks: 2 with changes, 0 without, 2 failed or refused." in done.stdout
 
 
+def test_a_folder_of_several_is_no_stack_and_the_command_for_one_is_named(many: Cli) -> None:
+    one = {
+        "plan": "plan a.yaml",
+        "apply": "apply a.yaml",
+        "drift": "drift a.yaml",
+        "validate": "validate a.yaml",
+    }
+    for verb, command in one.items():
+        done = many(verb)
+        assert done.returncode == 1, done.stderr
+        assert done.stderr.startswith("Error: . holds 2 stacks: a in a.yaml, b in b.yaml; "), done.stderr
+        assert f": lbstack {command};" in done.stderr and "its files have one name" in done.stderr
+        assert (": lbstack plan --all;" in done.stderr) is (verb == "plan")
+    assert (
+        ": lbstack apply --destroy a.yaml --state x.json;"
+        in many("apply", "--destroy", "--state", "x.json").stderr
+    )
+    assert "as in: a.yaml;" in many("state", "rm", "dataset.d").stderr, "which needs more than a stack"
+    (told,) = json.loads(many("validate", "--json").stdout)["diagnostics"]
+    assert told["summary"] == ". holds 2 stacks: a in a.yaml, b in b.yaml"
+    many.write("stack: b\nwrong: [\n", "b.yaml")
+    assert "holds 2 stacks" in many("validate").stderr, "whatever else is wrong with them"
+    many.write("stack:\n", "b.yaml")
+    assert "b.yaml:1:7: this is no name for a stack" in many("validate").stderr
+
+
+def test_a_folder_of_folders_names_the_stacks_below_it(many: Cli) -> None:
+    for name in ("a.yaml", "b.yaml", "values.yaml"):
+        (many.folder / name).unlink()
+    done = many("plan")
+    assert done.returncode == 64
+    assert done.stderr == (
+        "Error: . is no stack, and below it lie: c in c; to plan all: lbstack plan --all; or one:"
+        " lbstack plan c\n"
+    )
+    (many.folder / "c" / "main.yaml").unlink()
+    assert "no *.yaml file in ." in many("plan").stderr
+
+
 def test_two_stacks_of_one_name_are_refused(many: Cli) -> None:
     many.write("stack: a\ndatasets: {other: {name: Other}}\n", "aa.yaml")
     assert many("apply", "a.yaml", "--auto-approve").returncode == 0
