@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -102,6 +102,22 @@ def write_plan(faces: Faces, plan: Plan, gc: str) -> None:
         from lbstack.render.html import plan_html
 
         return plan_html(plan, gc)
+
+    faces.write({"markdown": markdown, "html": html})
+
+
+def write_failure(faces: Faces, name: str, code: int, told: Sequence[str]) -> None:
+    """Write the faces of a plan that could not be made; `told` is why, line by line."""
+
+    def markdown() -> str:
+        from lbstack.forge.pages import failure
+
+        return failure(name, code, "\n".join(told), faces.max_bytes)
+
+    def html() -> str:
+        from lbstack.render.failed_html import failed_html
+
+        return failed_html(name, code, told)
 
     faces.write({"markdown": markdown, "html": html})
 

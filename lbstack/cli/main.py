@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import re
@@ -15,6 +14,7 @@ import click
 
 from lbstack.cli import sink
 from lbstack.cli.memory import forbid_dumps
+from lbstack.cli.reporting import of_system, report
 from lbstack.errors import Exit, StackError
 from lbstack.redaction import know_environment
 from lbstack.version import __version__
@@ -97,8 +97,7 @@ def _carried_out(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return int(Exit.ERROR)  # the reader left (``lbstack plan | head``)
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        report(StackError(f"{place}{error.strerror or type(error).__name__}", _cure(error)))
+        report(of_system(error))
         return int(Exit.ERROR)
     except Exception as error:
         if os.environ.get("LBSTACK_DEBUG"):  # frames and messages; never what their variables hold
@@ -119,22 +118,6 @@ def _let_out(code: int) -> int:
         return code or int(Exit.ERROR)
 
 
-CURES = {
-    errno.ENOSPC: "free some space on its disk, and run this again",
-    errno.EDQUOT: "free some space in its quota, and run this again",
-    errno.EROFS: "its disk is read-only: work in another folder, or name another place",
-    errno.EACCES: "mend its permissions",
-    errno.EPERM: "mend its permissions",
-    errno.ENOENT: "make its folder first",
-    errno.EISDIR: "name a file, not a folder",
-    errno.ENOTDIR: "a part of the path is no folder; name another",
-}
-
-
-def _cure(error: OSError) -> str:
-    return CURES.get(error.errno or 0, "see to that, and run this again")
-
-
 def _occupy_closed() -> None:
     """Give closed standard streams (``>&-``) to nobody: the next file opened would get their place, and
     what is printed would end up in it."""
@@ -145,20 +128,6 @@ def _occupy_closed() -> None:
                 os.dup2(handle, number)
                 os.close(handle)
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
-
-
-def report(error: StackError) -> None:
-    """Every problem on stderr, one a line, those with a place in compiler form; then the one command that
-    does what was refused."""
-    from lbstack.render.words import safe, sentence
-
-    for problem in error.problems:
-        text = sentence(str(problem))
-        with suppress(OSError):
-            click.echo(text if problem.source else f"Error: {text}", err=True)
-    if error.command:
-        with suppress(OSError):
-            click.echo(f"If that is meant, run:\n    {safe(error.command)}", err=True)
 
 
 def _internal(error: BaseException) -> int:

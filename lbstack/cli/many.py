@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lbstack.cli import options
+from lbstack.cli.reporting import of_system
 from lbstack.connect import open_wire
 from lbstack.errors import Exit, GuardError, Problem, StackError, UsageError
 from lbstack.plan import guards
@@ -118,8 +119,13 @@ def _loaded(settings: Settings, path: Path, label: str) -> Planned:
         graph = load_graph(mine)
         options.warn(graph.warnings)
         return Planned(path, mine, label, files, graph, open_store(mine, graph.stack.name))
-    except StackError as error:
-        return Planned(path, mine, label, error=error)
+    except (StackError, OSError) as error:
+        return Planned(path, mine, label, error=_told(error))
+
+
+def _told(error: StackError | OSError) -> StackError:
+    """An error in words: what the system refuses of one stack stops no other, either."""
+    return of_system(error) if isinstance(error, OSError) else error
 
 
 def _require_declared(settings: Settings, loaded: Sequence[Planned]) -> None:
@@ -168,8 +174,8 @@ async def _planned(each: Planned, wire: ApiWire) -> Planned:
         state, _ = await asyncio.to_thread(state_to_plan, each.store)
         with unless_begun(each.store):
             made, state = await make_plan(each.settings, each.graph, state, wire)
-    except StackError as error:
-        return replace(each, error=error)
+    except (StackError, OSError) as error:
+        return replace(each, error=_told(error))
     try:
         guards.check(made)
     except GuardError as refusal:
@@ -217,22 +223,27 @@ def lines(planned: Sequence[Planned]) -> Iterator[Line]:
             yield ("Not planned; see the errors.", "destroy")
         yield ("", "plain")
     yield (told(planned), "bold")
-    yield (summary(_sum(planned)), "bold")
+    if refused := [each.plan for each in planned if each.plan and each.error]:
+        counts = summary(_sum(refused)).removeprefix("Plan: ")
+        yield (f"Of what is refused nothing can be done, and it is not counted below: {counts}", "bold")
+    yield (summary(_sum([each.plan for each in planned if each.plan and not each.error])), "bold")
 
 
 def told(planned: Sequence[Planned]) -> str:
     """How many stacks there are, and how many have changes."""
-    failed = sum(each.error is not None for each in planned)
+    refused = sum(bool(each.error and each.plan) for each in planned)
+    failed = sum(each.error is not None for each in planned) - refused
     changing = sum(each.error is None and each.exit is Exit.CHANGES for each in planned)
-    parts = [f"{changing} with changes", f"{len(planned) - changing - failed} without"]
-    parts += [f"{failed} failed or refused"] if failed else []
+    parts = [f"{changing} with changes", f"{len(planned) - changing - failed - refused} without"]
+    parts += [f"{refused} refused"] if refused else []
+    parts += [f"{failed} failed"] if failed else []
     return f"{len(planned)} {'stack' if len(planned) == 1 else 'stacks'}: {', '.join(parts)}."
 
 
-def _sum(planned: Sequence[Planned]) -> dict[str, int]:
+def _sum(plans: Iterable[Plan]) -> dict[str, int]:
     total = dict.fromkeys(("import", "add", "change", "destroy", "forget"), 0)
-    for each in planned:
-        for name, count in (each.plan.counts() if each.plan else {}).items():
+    for plan in plans:
+        for name, count in plan.counts().items():
             total[name] += count
     return total
 
@@ -244,6 +255,7 @@ def document(planned: Sequence[Planned]) -> list[dict[str, Any]]:
             "stack": each.name,
             "path": str(each.path),
             "changes": each.plan is not None and not each.plan.empty,
+            "refused": each.plan is not None and each.error is not None,
             "summary": each.plan.counts() if each.plan else None,
             "digest": digest(each.plan) if each.plan else None,
             "exit_code": int(each.exit),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import click
 from lbstack.cli import annotating, options
 from lbstack.cli import faces as drawn
 from lbstack.cli.again import Again, require_allowed
+from lbstack.cli.reporting import lines, of_system, report
 from lbstack.connect import open_wire
 from lbstack.errors import Exit, StackError, UsageError, typed
 from lbstack.render.words import safe
@@ -150,44 +152,46 @@ def _all(settings: Settings, asked: Asked, since: str | None, annotations: str |
         click.echo(dumps(many.document(planned)))
     else:
         write(many.lines(planned), asked.no_color)
-    failed = [trouble for each in planned for trouble in _written(each, asked)]
+    failed = [trouble for each in planned for trouble in _written(each, planned, asked)]
     # All at once: of one step a forge shows so many.
     refused = [each.error for each in planned if each.error]
     annotating.annotate([finding for error in refused for finding in annotating.of(error)], annotations)
     return max([many.code(planned, asked.detailed), *(int(trouble.exit) for trouble in failed)])
 
 
-def _written(each: Planned, asked: Asked) -> Iterator[StackError]:
-    """Write what was asked for of one stack, tell what keeps it from being planned or written, and what of
-    an earlier run is left in its place. What cannot be written is given on, and stops no other stack."""
-    from lbstack.cli.main import report
-
+def _written(each: Planned, planned: Sequence[Planned], asked: Asked) -> Iterator[StackError]:
+    """Write what was asked for of one of the `planned`, tell what keeps it from being planned or written, and
+    what of an earlier run is left in its place. What cannot be written is given on, and stops no other."""
     mine = asked.faces.of_stack(each.name)
     out = asked.out / f"{each.name}.json" if asked.out else None
-    old = [*(mine.files.values() if not each.plan else ()), *([out] if out and each.error else ())]
     if each.error:
         click.echo(f"{safe(each.name)} ({safe(str(each.path))}):", err=True)
         report(each.error)
         if each.plan:
             click.echo(f"To plan it by itself: {safe(each.settings.command('plan'))}", err=True)
-    for path in old:
-        if path.is_file():
-            click.echo(f"Warning: {safe(str(path))} is of an earlier run.", err=True)
-    for write in (_write_faces, _write_plan):
+        if out and out.is_file():
+            click.echo(f"Warning: {safe(str(out))} is of an earlier run.", err=True)
+    for write in (partial(_write_faces, each, planned, mine), partial(_write_plan, each, out)):
         try:
-            write(each, mine, out)
-        except StackError as trouble:
+            write()
+        except (StackError, OSError) as error:
+            trouble = of_system(error) if isinstance(error, OSError) else error
             report(trouble)
             yield trouble
 
 
-def _write_faces(each: Planned, mine: drawn.Faces, out: Path | None) -> None:
+def _write_faces(each: Planned, planned: Sequence[Planned], mine: drawn.Faces) -> None:
+    mine.require_places(each.settings)
     if each.plan:
-        mine.require_places(each.settings)
         drawn.write_plan(mine, each.plan, each.settings.command("gc"))
+        return
+    # Stacks of one name are planned none of them, and share a page.
+    failed = [other for other in planned if other.name == each.name and other.error]
+    told = [line for other in failed if other.error for line in lines(other.error)]
+    drawn.write_failure(mine, each.name, max(int(other.exit) for other in failed), told)
 
 
-def _write_plan(each: Planned, mine: drawn.Faces, out: Path | None) -> None:
+def _write_plan(each: Planned, out: Path | None) -> None:
     if out and each.plan and each.state and each.store and not each.error:
         _require_elsewhere(out, each.store)
         _require_free(out)

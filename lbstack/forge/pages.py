@@ -136,11 +136,16 @@ def digest_in(page: str) -> str:
     )
 
 
-def failure(name: str, code: int, log: str) -> str:
-    """The page for a plan that could not be made."""
+def failure(name: str, code: int, log: str, max_bytes: int = 60_000) -> str:
+    """The page for a plan that could not be made, of at most so many bytes."""
     mark = marker("plan", name)
     head = f"### lbstack plan of {span(name)}\n\n**The plan failed (exit code {code}).** Nothing is approved."
-    return f"{mark}\n\n{head}\n\n{quote(log)}\n"
+    most = min(20_000, max_bytes)
+    while True:
+        page = f"{mark}\n\n{head}\n\n{quote(log, most)}\n"
+        if len(page.encode("utf-8", "replace")) <= max_bytes or not most:
+            return page
+        most = most * 3 // 4  # a fence is longer than what it holds, where that is full of back-ticks
 
 
 def quote(log: str, most: int = 20_000) -> str:
@@ -150,9 +155,12 @@ def quote(log: str, most: int = 20_000) -> str:
     kept: list[str] = []
     room = most
     for line in reversed(lines):
-        room -= len(line.encode("utf-8", "replace")) + 1
-        if room < 0:
+        need = len(line.encode("utf-8", "replace")) + 1
+        if need > room and not kept:
+            line = line.encode("utf-8", "replace")[: room // 2].decode("utf-8", "ignore") + "…"
+        elif need > room:
             break
+        room -= need
         kept.append(line)
     left = len(lines) - len(kept)
     return fence(

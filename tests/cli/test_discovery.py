@@ -173,4 +173,5 @@ def test_a_refusal_names_its_stack_a_command_and_what_is_left_from_before(pair: 
     assert "plans/pair.json is of an earlier run" in done.stderr
     pair.write("stack: pair\nwrong: 1\n", "pair/a.yaml")
     done = pair(*words)
-    assert done.returncode == 1 and "plans/pair.md is of an earlier run" in done.stderr
+    assert done.returncode == 1 and "plans/pair.json is of an earlier run" in done.stderr
+    assert "unknown key 'wrong'" in (plans / "pair.md").read_text(), "in the place of what it said before"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from markdown_it import MarkdownIt
 
+from lbstack.forge.pages import failure
 from lbstack.stack.discovery import Changed, stacks_under, touched
 from tests.cli.conftest import Cli
 
@@ -79,7 +82,14 @@ def test_a_stack_that_is_broken_or_refused_stops_no_other(many: Cli) -> None:
     assert "unknown key" in told["b"]["diagnostics"][0]["summary"]
     done = many("plan", "--all")
     assert "b.yaml:2:25: unknown key" in done.stderr and "is protected" in done.stderr
-    assert "4 stacks: 2 with changes, 0 without, 2 failed or refused." in done.stdout
+    assert done.stdout.splitlines()[-3:] == [
+        "4 stacks: 2 with changes, 0 without, 1 refused, 1 failed.",
+        "Of what is refused nothing can be done, and it is not counted below: 1 to add, 0 to change, 1 to destroy.",
+        "Plan: 3 to add, 0 to change, 0 to destroy.",
+    ]
+    assert {name: each["refused"] for name, each in told.items()} == {
+        "a": False, "b": False, "bb": True, "c": False,
+    }  # fmt: skip
 
 
 def test_a_folder_of_several_is_no_stack_and_the_command_for_one_is_named(many: Cli) -> None:
@@ -153,14 +163,63 @@ def test_each_stack_has_its_pages_the_refused_one_too(many: Cli) -> None:
     pages.mkdir()
     assert many(*words).returncode == 5
     assert sorted(path.name for path in pages.iterdir()) == [
-        "a.html", "a.md", "c.html", "c.json", "c.md",
+        "a.html", "a.md", "b.html", "b.md", "c.html", "c.json", "c.md",
     ]  # fmt: skip
     assert "This plan is refused" in (pages / "a.md").read_text()
+    failed = (pages / "b.md").read_text()
+    assert failed.startswith("<!-- lbstack:plan b -->\n\n### lbstack plan of `b`\n")
+    assert "**The plan failed (exit code 1).** Nothing is approved." in failed
+    assert "b.yaml:2:1: unknown key 'wrong'" in failed and "digest" not in failed
+    page = (pages / "b.html").read_text()
+    assert "The plan failed (exit code 1)" in page and "b.yaml:2:1: unknown key" in page
     assert "lbstack plan of `c`" in (pages / "c.md").read_text()
     assert many(*words).returncode == 5, "reports take the place of older ones"
     (pages / "c.md").write_bytes((pages / "c.json").read_bytes())
     done = many(*words)
     assert done.returncode == 64 and "is a saved plan" in done.stderr
+
+
+HOSTILE = "</pre><script>x()</script>`````@all ![x](http://x)\\u202e"
+
+
+def test_the_page_of_a_plan_that_failed_is_short_and_holds_what_it_says(many: Cli) -> None:
+    keys = "".join(f'"{number}{HOSTILE}": 1\n' for number in range(60))
+    many.write("stack: a\n" + keys, "a.yaml")
+    many.write(ONE.format(name="b") + keys, "bb.yaml")
+    (many.folder / "pages").mkdir()
+    words = ("plan", "--all", "--markdown", "pages", "--html", "pages", "--max-bytes", "2000")
+    assert many(*words).returncode == 1
+    page = (many.folder / "pages" / "a.md").read_bytes()
+    assert len(page) <= 2000 and b"The plan failed" in page and b"unknown key" in page
+    told = [token.type for token in MarkdownIt().parse(page.decode()) if token.level == 0]
+    assert told == [
+        "html_block", "heading_open", "heading_close", "paragraph_open", "paragraph_close", "fence",
+    ]  # fmt: skip
+    html = (many.folder / "pages" / "a.html").read_text()
+    assert "<script>x()" not in html and "\u202e" not in html
+    twins = (many.folder / "pages" / "b.html").read_text()
+    assert "stack b is the name of bb.yaml, too" in twins and "bb.yaml:4:1: unknown key" in twins
+
+
+def test_a_stack_that_nobody_may_read_or_ask_for_has_its_page(many: Cli) -> None:
+    (many.folder / "pages").mkdir()
+    done = many("plan", "--all", "--markdown", "pages", env={"LABELBOX_API_KEY": "0123456789wrong"})
+    assert done.returncode == 6
+    assert "(exit code 6)" in (many.folder / "pages" / "c.md").read_text()
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc").exists(), reason="nothing is closed to root")
+def test_a_folder_that_cannot_be_written_is_told_for_each_and_ends_nothing(many: Cli) -> None:
+    many.write("stack: z\nwrong: 1\n", "z.yaml")
+    closed = Path("/proc/self/fdinfo") if os.geteuid() == 0 else many.folder / "closed"
+    if closed.parent == many.folder:
+        closed.mkdir(mode=0o500)
+    (many.folder / "pages").mkdir()
+    done = many("plan", "--all", "--html", str(closed), "--markdown", "pages", "--out", str(closed))
+    assert done.returncode == 1, done.stderr
+    for name in "abcz":
+        assert f"/{name}.html: " in done.stderr, done.stderr
+    assert {path.name for path in (many.folder / "pages").iterdir()} == {f"{name}.md" for name in "abcz"}
 
 
 def test_only_what_was_touched_since_a_revision_is_planned(many: Cli) -> None:
@@ -277,3 +336,12 @@ def test_no_more_is_annotated_than_a_forge_shows_of_a_step(many: Cli) -> None:
     assert len(told) == 10 and "5 more" in told[-1]
     done = many("plan", "--all", "--annotations", "none", env={"GITHUB_ACTIONS": "true"})
     assert "::error" not in done.stderr
+
+
+@pytest.mark.parametrize("log", ["`" * 5000, "ü" * 5000, "a\n" * 5000, "", "one\n" + "x" * 9000])
+def test_the_page_of_a_failure_holds_as_much_as_it_may(log: str) -> None:
+    page = failure("a" * 63, 1, log, 2000)
+    assert len(page.encode()) <= 2000
+    assert page.endswith("\n") and (not log or len(page) > 600)
+    tokens = MarkdownIt().parse(page)
+    assert tokens[-1].type == "fence" and (log[-1:].strip() in tokens[-1].content)
