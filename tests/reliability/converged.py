@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lbstack.connect import open_wire
 from lbstack.errors import StackError
@@ -20,8 +20,10 @@ from lbstack.plan.changes import Plan
 from lbstack.render.text import plan_lines
 from lbstack.session import Settings, load_graph, make_plan, open_store
 from lbstack.state.model import State
-from lbstack.state.store import Store as StateStore
 from tests.reliability.bench import Bench
+
+if TYPE_CHECKING:
+    from lbstack.session import AnyStore
 
 Rows = dict[str, list[str]]
 
@@ -75,12 +77,12 @@ def _told(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
     return _TAG.sub("", text)
 
 
-def state_store(bench: Bench) -> StateStore:
+def state_store(bench: Bench) -> AnyStore:
     return open_store(_settings(bench), "story")
 
 
 def _settings(bench: Bench) -> Settings:
-    return Settings(state=str(bench.state), endpoint=bench.served.endpoint, environ=bench.env)
+    return Settings(endpoint=bench.served.endpoint, environ=bench.env)
 
 
 def tracked(state: State) -> set[str]:
