@@ -186,16 +186,21 @@ def summary(
 )
 def list_(folder: Path, changed_since: str | None, var_files: tuple[Path, ...], commented: bool) -> int:
     """Print the stacks under a folder, for a job each: JSON with name and path. Asks no workspace."""
-    from lbstack.cli import many
+    from lbstack.cli import annotating, many, options
+    from lbstack.cli.choosing import chosen as choose
     from lbstack.forge import report, work
     from lbstack.forge.where import place as where
+    from lbstack.render.findings import of_problems
     from lbstack.render.words import safe
     from lbstack.session import Settings
 
     if changed_since in ("", "0" * 40, "0" * 64):  # a push that makes a branch comes after no commit
         changed_since = None
     also = work.commented(where(os.environ)) if commented else ()
-    stacks, count = many.listed(Settings(path=folder, var_files=var_files), changed_since, also)
+    chosen = choose(Settings(path=folder, var_files=var_files), changed_since)
+    options.warn([*chosen.taken.values()])
+    annotating.annotate([*chosen.told, *of_problems(chosen.taken.values(), "unwise", error=False)], None)
+    stacks, count = many.listed(chosen, also), len(chosen.found)
     place = os.environ.get("GITHUB_OUTPUT")
     if place and len(stacks) > MOST_JOBS:
         raise UsageError(

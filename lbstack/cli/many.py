@@ -5,27 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from lbstack.cli import options
+from lbstack.cli.choosing import Chosen
 from lbstack.cli.reporting import of_system
 from lbstack.connect import open_wire
 from lbstack.errors import Exit, GuardError, Problem, StackError, UsageError
 from lbstack.plan import guards
-from lbstack.plan.changes import Plan
+from lbstack.plan.changes import Plan, Refusal
 from lbstack.plan.digest import digest
 from lbstack.render.json import diagnostics
 from lbstack.render.text import Line, plan_lines
 from lbstack.render.words import safe, summary
 from lbstack.session import STACK, Settings, load_graph, make_plan, open_store, state_to_plan, unless_begun
-from lbstack.stack.discovery import by_name, changed_since, orphaned, stacks_under, touched
+from lbstack.stack.discovery import by_name
 from lbstack.stack.files import digest_of_files
 from lbstack.stack.sections import NAME
 
@@ -69,35 +67,14 @@ Names = Mapping[str, Sequence[Path]]
 """Which stacks bear which name."""
 
 
-def chosen(settings: Settings, found: Iterable[Path], names: Names, since: str | None) -> list[Path]:
-    """Of the stacks under a folder, those that changed since a revision; all, where none is named."""
-    folder = settings.path
-    if since is None:
-        return [*found]
-    changed = changed_since(since, folder)
-    for path, name in orphaned(changed, names).items():
-        if path.is_relative_to(folder.resolve()):
-            told = os.path.relpath(path)
-            back = shlex.join(["git", "checkout", since, "--", told])
-            click.echo(
-                f"Warning: stack {safe(name)} is gone from {safe(told)} since {safe(since)}: what it"
-                f" made stays. To take it down, put the file back as it was, and destroy it: {safe(back)}",
-                err=True,
-            )
-    return touched(found, changed, settings.var_files)
-
-
-def plan_all(settings: Settings, since: str | None) -> list[Planned]:
-    """The plans of all stacks under a folder, in the order of their paths; a stack that fails stops no
+def plan_all(settings: Settings, chosen: Chosen) -> list[Planned]:
+    """The plans of the stacks that were chosen, in the order of their paths; a stack that fails stops no
     other. Raises what is wrong with the command itself."""
-    found = stacks_under(settings.path)
+    found, names = chosen.found, by_name(chosen.found)
     _require_states(settings, found)
-    names = by_name(found)
-    labels = {path: _label(path, name) for name, paths in names.items() for path in paths}
-    mine = chosen(settings, found, names, since)
-    loaded = [_unlike(_loaded(settings, path, labels[path]), names) for path in mine]
+    loaded = [_unlike(_loaded(settings, path, _label(path, found[path])), names) for path in chosen.mine]
     _require_declared(settings, loaded)
-    return asyncio.run(_plans(settings, loaded)) if loaded else []
+    return asyncio.run(_plans(settings, loaded, chosen.taken)) if loaded else []
 
 
 def _require_states(settings: Settings, found: Collection[Path]) -> None:
@@ -154,7 +131,9 @@ def _twin(path: Path, name: str, names: Names) -> Problem | None:
     return Problem(what, "give one of them another name: stack: NAME")
 
 
-async def _plans(settings: Settings, loaded: Sequence[Planned]) -> list[Planned]:
+async def _plans(
+    settings: Settings, loaded: Sequence[Planned], taken: Mapping[Path, Problem]
+) -> list[Planned]:
     room = asyncio.Semaphore(AT_ONCE)
     if not any(each.error is None for each in loaded):
         return list(loaded)
@@ -162,12 +141,13 @@ async def _plans(settings: Settings, loaded: Sequence[Planned]) -> list[Planned]
 
         async def one(each: Planned) -> Planned:
             async with room:
-                return await _planned(each, wire)
+                return await _planned(each, wire, taken.get(each.path))
 
         return list(await asyncio.gather(*(one(each) for each in loaded)))
 
 
-async def _planned(each: Planned, wire: ApiWire) -> Planned:
+async def _planned(each: Planned, wire: ApiWire, taken: Problem | None) -> Planned:
+    """One stack with its plan; where it has another's name, nothing of that one may end."""
     if each.error or each.graph is None or each.store is None:
         return each
     try:
@@ -176,6 +156,8 @@ async def _planned(each: Planned, wire: ApiWire) -> Planned:
             made, state = await make_plan(each.settings, each.graph, state, wire)
     except (StackError, OSError) as error:
         return replace(each, error=_told(error))
+    if taken and any(change.action in guards.GOES for change in made.changes):
+        made = replace(made, refusals=(Refusal(taken), *made.refusals))
     try:
         guards.check(made)
     except GuardError as refusal:
@@ -186,19 +168,16 @@ async def _planned(each: Planned, wire: ApiWire) -> Planned:
 # -- which there are, without planning them ------------------------------------------------------------
 
 
-def listed(
-    settings: Settings, since: str | None, also: Iterable[str] = ()
-) -> tuple[list[dict[str, str]], int]:
-    """The stacks that changed since a revision, and those of these names, as a CI service makes a matrix of
-    them; and how many there are at all. A stack that is broken is listed, too: its own job tells."""
-    found = stacks_under(settings.path)
-    names = by_name(found)
-    mine = {*chosen(settings, found, names, since), *(path for name in also for path in names.get(name, ()))}
-    told = sorted((path, name) for name, paths in names.items() for path in paths if path in mine)
+def listed(chosen: Chosen, also: Iterable[str] = ()) -> list[dict[str, str]]:
+    """The stacks that were chosen, and those of these names, as a CI service makes a matrix of them. A stack
+    that is broken is listed, too: its own job tells."""
+    names = by_name(chosen.found)
+    mine = {*chosen.mine, *(path for name in also for path in names.get(name, ()))}
+    told = [(path, name) for path, name in chosen.found.items() if path in mine]
     # Of one name and one state: no job may have it, since none sees the other.
     if wrong := [twin for path, name in told if NAME.match(name) and (twin := _twin(path, name, names))]:
         raise StackError(wrong)
-    return [{"stack": _label(path, name), "path": str(path)} for path, name in told], len(found)
+    return [{"stack": _label(path, name), "path": str(path)} for path, name in told]
 
 
 def _label(path: Path, name: str) -> str:

@@ -138,6 +138,7 @@ def show_plan(plan: Plan, as_json: bool, no_color: bool, gc: str = "lbstack gc")
 def _all(settings: Settings, asked: Asked, since: str | None, annotations: str | None) -> int:
     """The plans of every stack under a folder; what is written is a folder of files, too."""
     from lbstack.cli import many
+    from lbstack.cli.choosing import chosen as choose
     from lbstack.render.terminal import write
 
     if settings.destroy or settings.targets or settings.allowed != NOTHING:
@@ -147,7 +148,8 @@ def _all(settings: Settings, asked: Asked, since: str | None, annotations: str |
         )
     out, faces = asked.out, asked.faces
     faces.require_folders(**({"out": out} if out else {}))
-    planned = many.plan_all(settings, since)
+    chosen = choose(settings, since)
+    planned = many.plan_all(settings, chosen)
     if asked.as_json:
         click.echo(dumps(many.document(planned)))
     else:
@@ -155,7 +157,8 @@ def _all(settings: Settings, asked: Asked, since: str | None, annotations: str |
     failed = [trouble for each in planned for trouble in _written(each, planned, asked)]
     # All at once: of one step a forge shows so many.
     refused = [each.error for each in planned if each.error]
-    annotating.annotate([finding for error in refused for finding in annotating.of(error)], annotations)
+    found = [finding for error in refused for finding in annotating.of(error)]
+    annotating.annotate([*found, *chosen.told], annotations)
     return max([many.code(planned, asked.detailed), *(int(trouble.exit) for trouble in failed)])
 
 

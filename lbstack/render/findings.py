@@ -16,6 +16,7 @@ RULES = {
     "invalid": "The stack breaks a rule",
     "unwise": "The stack does what is allowed and yet a risk",
     "refused": "A plan is refused",
+    "gone": "A stack is gone from its file, and what it made stays",
     "missing": "A resource is gone from the workspace",
     "conflict": "A field was changed in the stack, and outside lbstack to something else",
     "drifted": "A field was changed outside lbstack since the last apply",

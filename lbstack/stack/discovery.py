@@ -1,4 +1,4 @@
-"""Which stacks lie under a folder, and which of them changed since a revision.
+"""Which stacks lie under a folder.
 
 | the YAML files of a folder that begin a stack (``stack: NAME`` at the left edge) | are |
 | --- | --- |
@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -52,15 +50,34 @@ def stacks_under(folder: Path) -> dict[Path, str]:
     if astray:
         raise StackError(astray)
     if not found:
-        raise UsageError(f"there is no stack under {folder}", "a stack is a YAML file with stack: NAME")
+        what = "a stack is a YAML file with stack: NAME, and no link to one"
+        raise UsageError(f"there is no stack under {folder}", what)
     return dict(sorted(found.items()))
+
+
+def links_under(folder: Path, stacks: Iterable[Path]) -> list[Path]:
+    """The links that may be meant for stacks, and are none: to what begins one, unless it is one of the
+    `stacks` itself, and to whatever is outside of the folder, into which nobody looks. Those in a folder that
+    is one stack are a part of it, or refused by who loads it."""
+    top, known = folder.resolve(), {path.resolve() for path in stacks}
+    whole = {path for path in stacks if path.is_dir()}
+    found: list[Path] = []
+    for here, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        links = [Path(here) / name for name in files if may_be(name) and (Path(here) / name).is_symlink()]
+        for link in links if Path(here) not in whole else ():
+            target = Path(os.path.realpath(link))
+            outside = not target.is_relative_to(top)
+            if outside or (target not in known and target.parent not in known and name_in(target)):
+                found.append(link)
+    return sorted(found)
 
 
 def stacks_near(folder: Path) -> dict[Path, str]:
     """The stacks that a folder holds right in it, and their names; where no YAML file is in it, those of the
     folders right below."""
     here, folders, files = next(os.walk(folder), ("", [], []))
-    if any(map(_may_be, files)):
+    if any(map(may_be, files)):
         return _stacks_in(folder, files)[0]
     found: dict[Path, str] = {}
     for below in sorted(folder / name for name in folders if here and not name.startswith(".")):
@@ -71,8 +88,8 @@ def stacks_near(folder: Path) -> dict[Path, str]:
 
 def _stacks_in(folder: Path, files: Iterable[str]) -> tuple[dict[Path, str], list[Problem]]:
     """The stacks among the files of a folder, or the folder as one; and what is wrong with the rest."""
-    texts = {folder / name: _text(folder / name) for name in sorted(files) if _may_be(name)}
-    begun = {path: name for path, text in texts.items() if (name := _name(text))}
+    texts = {folder / name: text_of(folder / name) for name in sorted(files) if may_be(name)}
+    begun = {path: name for path, text in texts.items() if (name := name_of(text))}
     parts = [path for path, text in texts.items() if path not in begun and _is_part(path, text)]
     several = len({*begun.values()}) > 1
     if not several and begun and len(begun) + len(parts) > 1:
@@ -90,7 +107,8 @@ def by_name(stacks: Mapping[Path, str]) -> dict[str, list[Path]]:
     return found
 
 
-def _may_be(name: str) -> bool:
+def may_be(name: str) -> bool:
+    """Whether a file of this name may be a stack, or a part of one."""
     return name.endswith(SUFFIXES) and not name.startswith(".")
 
 
@@ -107,12 +125,13 @@ def _nobodys(path: Path, stacks: Sequence[Path]) -> Problem:
     )
 
 
-def _name_in(path: Path) -> str:
+def name_in(path: Path) -> str:
     """The name of the stack that a file begins; nothing where it begins none, or cannot be read."""
-    return _name(_text(path))
+    return name_of(text_of(path))
 
 
-def _name(text: bytes | None) -> str:
+def name_of(text: bytes | None) -> str:
+    """The name of the stack that a text begins; nothing where it begins none."""
     match = _NAMED.search((text or b"").removeprefix(b"\xef\xbb\xbf"))
     return ((match[1] or b"").decode(errors="replace").strip() or NAMELESS) if match else ""
 
@@ -137,7 +156,7 @@ def _unreadable(text: bytes | None) -> bool:
     return text is None or text.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in text[:4]
 
 
-def _text(path: Path) -> bytes | None:
+def text_of(path: Path) -> bytes | None:
     """What is in a file; None where it cannot be read."""
     try:
         if path.is_symlink() or not path.is_file():
@@ -146,97 +165,3 @@ def _text(path: Path) -> bytes | None:
             return file.read(FILE_BYTES)
     except OSError:
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """The files that are not as they were where this work left a revision: edited, new or gone, committed or
-    not. Of those that are `gone`, the stack that each began ("": none); of those that are there, the stack
-    that each began and begins no more (`left`)."""
-
-    files: frozenset[Path]
-    gone: Mapping[Path, str]
-    left: Mapping[Path, str] = field(default_factory=dict)
-
-
-def changed_since(revision: str, folder: Path) -> Changed:
-    """What has changed under a folder. Raises `UsageError` where git does not know the revision, or there is
-    no git."""
-    if revision.startswith("-"):
-        raise UsageError(f"{revision!r} is no revision", "name a commit, a branch or a tag")
-    top = Path(_git(folder, "rev-parse", "--show-toplevel").strip())
-    known = _git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", fails="").strip()
-    if not known:
-        raise UsageError(
-            f"git knows no revision {revision!r}",
-            "fetch it first; a CI service may clone the last commit alone",
-        )
-    base = _git(folder, "merge-base", known, "HEAD", fails="").strip() or known
-    if base == known and _git(folder, "rev-parse", "--is-shallow-repository").strip() == "true":
-        _require_ancestor(folder, known, revision)
-    edited = _git(top, "diff", "--name-only", "--no-renames", "-z", base, "--")
-    fresh = _git(top, "ls-files", "--others", "--exclude-standard", "-z")
-    names = [name for name in (edited + fresh).split("\0") if name]
-    gone, left = {}, {}
-    for name in names:
-        path = top / name
-        if not _may_be(path.name):
-            continue
-        was = _name(_git(top, "show", f"{base}:{name}", fails="").encode(errors="surrogateescape"))
-        if not path.exists():
-            gone[path.resolve()] = was
-        elif was not in ("", _name_in(path)):
-            left[path.resolve()] = was
-    return Changed(frozenset((top / name).resolve() for name in names), gone, left)
-
-
-def _require_ancestor(folder: Path, known: str, revision: str) -> None:
-    """Where the history is cut off, git may not know where this work left a revision; what others did there
-    since would count as ours."""
-    if _git(folder, "merge-base", "--is-ancestor", known, "HEAD", fails="no") == "no":
-        raise UsageError(
-            f"this clone is too shallow to tell where this work left {revision!r}",
-            "fetch more of its history: git fetch --unshallow",
-        )
-
-
-def _git(folder: Path, *words: str, fails: str | None = None) -> str:
-    """What git says. Nothing of a repository's own settings is carried out."""
-    command = ["git", "-c", "core.fsmonitor=false", "-c", "diff.external=", "-C", str(folder), *words]
-    try:
-        done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)  # noqa: S603
-    except OSError:
-        raise UsageError("git is not installed", "without --changed-since all stacks are planned") from None
-    if done.returncode == 0:
-        return done.stdout.decode(errors="surrogateescape")
-    if fails is None:
-        first = next(iter(done.stderr.decode(errors="replace").strip().splitlines()), "it failed")
-        raise ConfigError(f"git: {first}", "--changed-since works in a git repository")
-    return fails
-
-
-def touched(stacks: Iterable[Path], changed: Changed, values: Iterable[Path] = ()) -> list[Path]:
-    """The stacks that one of the changed files belongs to; all of them, where a file of `values` changed."""
-    if any(path.resolve() in changed.files for path in values):
-        return [*stacks]
-    files = changed.files
-    return [stack for stack in stacks if any(_belongs(path, stack.resolve(), changed) for path in files)]
-
-
-def _belongs(path: Path, stack: Path, changed: Changed) -> bool:
-    """Whether a changed file is a stack, or a part of one; one that is gone was a part of what lies beside
-    it, unless it was another stack."""
-    if path == stack or not _may_be(path.name):
-        return path == stack
-    if path.parent == stack:
-        return True
-    beside = path in changed.gone and path.parent == stack.parent and stack.is_file()
-    return beside and changed.gone[path] in ("", _name_in(stack))
-
-
-def orphaned(changed: Changed, names: Iterable[str]) -> dict[Path, str]:
-    """The stacks that are gone from their files, or with them: what those made stays, and nobody plans it.
-    One whose name another file bears has only moved."""
-    known = {*names}
-    lost = {**changed.gone, **changed.left}
-    return {path: name for path, name in sorted(lost.items()) if name and name not in known}

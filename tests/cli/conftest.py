@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -54,6 +55,13 @@ class Cli:
 
     def write(self, text: str, name: str = "stack.yaml") -> None:
         (self.folder / name).write_text(text)
+
+
+def listed(cli: Cli, folder: str, *words: str) -> dict[str, str]:
+    """The stacks that ``ci list`` names, and the path of each."""
+    done = cli("ci", "list", folder, *words)
+    assert done.returncode == 0, done.stderr
+    return {each["stack"]: each["path"] for each in json.loads(done.stdout)}
 
 
 def whole(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:

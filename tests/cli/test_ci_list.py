@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lbstack.stack.sections import NAME
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, listed
 from tests.cli.test_plan_all import git
 
 ONE = "stack: {name}\nvariables: {{secret: {{sensitive: true}}}}\ndatasets: {{d: {{name: x}}}}\n"
@@ -38,28 +38,26 @@ def commit(cli: Cli) -> None:
     git(cli, "commit", "-qm", "Change")
 
 
-def listed(cli: Cli, *words: str) -> dict[str, str]:
-    done = cli("ci", "list", "stacks", *words)
-    assert done.returncode == 0, done.stderr
-    return {each["stack"]: each["path"] for each in json.loads(done.stdout)}
-
-
 A, B, C = {"a": "stacks/a.yaml"}, {"b": "stacks/b.yaml"}, {"c": "stacks/c"}
 
 
 def test_all_are_listed_and_nobody_is_asked(team: Cli) -> None:
-    assert listed(team) == A | B | C
-    assert listed(team, "--changed-since", "") == listed(team, "--changed-since", "0" * 40) == A | B | C
+    assert listed(team, "stacks") == A | B | C
+    assert (
+        listed(team, "stacks", "--changed-since", "")
+        == listed(team, "stacks", "--changed-since", "0" * 40)
+        == A | B | C
+    )
 
 
 def test_those_that_were_touched_are_listed(team: Cli) -> None:
-    assert listed(team, "--changed-since", "HEAD") == {}
+    assert listed(team, "stacks", "--changed-since", "HEAD") == {}
     team.write("datasets: {}\n", "stacks/c/more.yaml")
     team.write("stack: b\nno stack: [\n", "stacks/b.yaml")
     commit(team)
-    assert listed(team, "--changed-since", "HEAD^1") == B | C, "a broken one, too"
+    assert listed(team, "stacks", "--changed-since", "HEAD^1") == B | C, "a broken one, too"
     team.write("secret: x\n", "stacks/values.yaml")
-    assert listed(team, "--changed-since", "HEAD", "--var-file", "stacks/values.yaml") == A | B | C
+    assert listed(team, "stacks", "--changed-since", "HEAD", "--var-file", "stacks/values.yaml") == A | B | C
     (team.folder / "stacks" / "a.yaml").unlink()
     done = team("ci", "list", "stacks", "--changed-since", "HEAD")
     assert done.returncode == 0 and json.loads(done.stdout) == []
@@ -102,7 +100,7 @@ def test_one_name_for_two_is_refused_before_any_job(team: Cli) -> None:
         assert "stacks/aa.yaml: stack a is the name of stacks/a.yaml, too" in done.stderr
     commit(team)
     team.write(ONE.format(name="b") + "outputs: {}\n", "stacks/b.yaml")
-    assert listed(team, "--changed-since", "HEAD") == B, (
+    assert listed(team, "stacks", "--changed-since", "HEAD") == B, (
         "of others that were not touched, their own jobs tell"
     )
 
@@ -110,7 +108,7 @@ def test_one_name_for_two_is_refused_before_any_job(team: Cli) -> None:
 def test_no_more_than_a_matrix_holds(team: Cli) -> None:
     for number in range(254):
         team.write(f"stack: s{number}\n", f"stacks/s{number}.yaml")
-    assert len(listed(team)) == 257
+    assert len(listed(team, "stacks")) == 257
     output = team.folder / "output"
     done = team("ci", "list", "stacks", env={"GITHUB_OUTPUT": str(output)})
     assert done.returncode == 64 and "257 stacks" in done.stderr and "256 jobs" in done.stderr

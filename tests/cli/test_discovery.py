@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from lbstack.stack.discovery import stacks_under
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, listed
 from tests.cli.test_plan_all import git, matrix
 
 MAIN = "stack: pair\ndatasets: {d: {name: D}}\n"
@@ -33,12 +34,6 @@ def committed(cli: Cli) -> None:
     git(cli, "commit", "-m", "first")
 
 
-def listed(cli: Cli, *words: str) -> dict[str, str]:
-    done = cli("ci", "list", ".", *words)
-    assert done.returncode == 0, done.stderr
-    return {each["stack"]: each["path"] for each in json.loads(done.stdout)}
-
-
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -51,12 +46,12 @@ def test_a_part_with_a_slip_is_a_part_all_the_same(pair: Cli, text: str, told: s
     (pair.folder / "pair" / "b.yaml").write_bytes(text.encode("latin-1"))
     done = pair("plan", "--all")
     assert done.returncode == 1 and told in done.stderr and "destroyed" not in done.stdout
-    assert listed(pair, "--changed-since", "HEAD") == {"pair": "pair"}
+    assert listed(pair, ".", "--changed-since", "HEAD") == {"pair": "pair"}
 
 
 def test_a_part_without_anything_is_one_too(pair: Cli) -> None:
     pair.write("# projects: {}\n", "pair/b.yaml")
-    assert listed(pair, "--changed-since", "HEAD") == {"pair": "pair"}
+    assert listed(pair, ".", "--changed-since", "HEAD") == {"pair": "pair"}
     assert "project.p will be destroyed" in pair("plan", "--all").stdout
 
 
@@ -175,3 +170,122 @@ def test_a_refusal_names_its_stack_a_command_and_what_is_left_from_before(pair: 
     done = pair(*words)
     assert done.returncode == 1 and "plans/pair.json is of an earlier run" in done.stderr
     assert "unknown key 'wrong'" in (plans / "pair.md").read_text(), "in the place of what it said before"
+
+
+def stack_of(name: str, *datasets: str) -> str:
+    return f"stack: {name}\ndatasets:\n" + "".join(f"  {each}: {{name: {each}}}\n" for each in datasets)
+
+
+@pytest.fixture
+def swapped(served: Cli) -> Cli:
+    """Stacks one and two, applied and committed, whose files have each the other's name by now."""
+    (served.folder / "stack.yaml").unlink()
+    for name in ("one", "two"):
+        served.write(stack_of(name, f"of-{name}"), f"{name}.yaml")
+        assert served("apply", f"{name}.yaml", "--auto-approve").returncode == 0
+    committed(served)
+    served.write(stack_of("two", "of-one"), "one.yaml")
+    served.write(stack_of("one", "of-two"), "two.yaml")
+    return served
+
+
+def test_stacks_whose_names_have_changed_hands_end_nothing(swapped: Cli) -> None:
+    (swapped.folder / "pages").mkdir()
+    words = ("plan", "--all", "--changed-since", "HEAD", "--markdown", "pages", "--out", "pages")
+    done = swapped(*words)
+    assert done.returncode == 5
+    assert "one.yaml is stack two now, which was two.yaml in HEAD, and was stack one" in done.stderr
+    assert "two.yaml is stack one now, which was one.yaml in HEAD, and was stack two" in done.stderr
+    assert "2 stacks: 0 with changes, 0 without, 2 refused." in done.stdout
+    assert {path.name for path in (swapped.folder / "pages").iterdir()} == {"one.md", "two.md"}
+    assert "This plan is refused" in (swapped.folder / "pages" / "one.md").read_text()
+    listing = swapped("ci", "list", ".", "--changed-since", "HEAD", env={"GITHUB_ACTIONS": "true"})
+    assert listing.returncode == 0 and "::warning file=one.yaml,line=1,col=1," in listing.stderr
+    assert "would end" in listing.stderr and set(json.loads(listing.stdout)[0]) == {"stack", "path"}
+
+
+def test_files_that_were_exchanged_with_their_names_are_no_concern(swapped: Cli) -> None:
+    swapped.write(stack_of("one", "of-one"), "two.yaml")
+    swapped.write(stack_of("two", "of-two"), "one.yaml")
+    done = swapped("ci", "list", ".", "--changed-since", "HEAD")
+    assert done.stderr == "2 of 2 stacks: two, one.\n"
+    swapped.write("# Moved, and edited.\n" + stack_of("two", "of-two", "more"), "one.yaml")
+    done = swapped("plan", "--all", "--changed-since", "HEAD")
+    assert done.returncode == 0 and "Plan: 1 to add, 0 to change, 0 to destroy." in done.stdout, done.stderr
+    assert "now, which was" not in done.stderr, "what ends nothing is not refused"
+
+
+def test_a_stack_that_takes_the_name_of_one_that_is_gone_ends_nothing_of_it(swapped: Cli) -> None:
+    (swapped.folder / "two.yaml").unlink()
+    done = swapped("plan", "--all", "--changed-since", "HEAD")
+    assert done.returncode == 5 and "one.yaml is stack two now" in done.stderr
+    assert "stack one is gone from one.yaml since HEAD" in done.stderr
+
+
+def test_a_stack_that_is_gone_is_annotated_with_what_is_refused(pair: Cli) -> None:
+    pair.write("stack: other\n", "other.yaml")
+    git(pair, "add", ".")
+    git(pair, "commit", "-m", "second")
+    (pair.folder / "other.yaml").unlink()
+    pair.write("stack: pair\nwrong: 1\n", "pair/a.yaml")
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(pair.folder)}
+    done = pair("plan", "--all", "--changed-since", "HEAD", env=env)
+    told = [line for line in done.stderr.splitlines() if line.startswith("::")]
+    assert told[0].startswith("::error file=pair/a.yaml,line=2,col=1,")
+    assert told[1].startswith(
+        "::warning file=other.yaml,line=1,col=1,title=lbstack%3A gone::stack other is gone"
+    )
+    done = pair("ci", "list", ".", "--changed-since", "HEAD", env=env)
+    assert "::warning file=other.yaml,line=1,col=1,title=lbstack%3A gone::" in done.stderr
+    assert (
+        "::" not in pair("plan", "--all", "--changed-since", "HEAD", "--annotations", "none", env=env).stderr
+    )
+
+
+def test_what_was_in_files_is_asked_of_git_at_once_and_of_the_folder_alone(pair: Cli, tmp_path: Path) -> None:
+    (pair.folder / "elsewhere").mkdir()
+    for number in range(30):
+        pair.write(f"stack: s{number}\n", f"elsewhere/{number}.yaml")
+        pair.write(f"stack: t{number}\n", f"pair/sub {number}\n.yaml")
+    pair.write("stack: big\n" + "# x\n" * 3_000_000, "pair/sub 0\n.yaml")
+    git(pair, "add", ".")
+    git(pair, "commit", "-m", "second")
+    for folder in ("elsewhere", "pair"):
+        for path in (pair.folder / folder).glob("*[0-9]*.yaml"):
+            path.write_text(path.read_text()[:20].replace("stack: ", "stack: x"))
+    trace = tmp_path / "trace"
+    done = pair("ci", "list", "pair", "--changed-since", "HEAD", env={"GIT_TRACE": str(trace)})
+    assert done.returncode == 1 and "b.yaml belongs to no stack" in done.stderr
+    (pair.folder / "pair" / "b.yaml").unlink()
+    done = pair("ci", "list", "pair", "--changed-since", "HEAD", env={"GIT_TRACE": str(trace)})
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("is gone from") == 30 and "stack big is gone" in done.stderr
+    assert len(re.findall(r"trace: built-in: git ", trace.read_text())) < 10
+
+
+def test_a_link_is_told_and_not_followed(served: Cli, tmp_path: Path) -> None:
+    folder = served.folder / "stacks"
+    (folder / ".hidden").mkdir(parents=True)
+    served.write("stack: a\n", "stacks/a.yaml")
+    served.write("stack: deep\n", "stacks/.hidden/deep.yaml")
+    served.write("x: 1\n", "stacks/.hidden/values.yaml")
+    (tmp_path / "outside.yaml").write_text("secret: x\n")
+    for name, target in {
+        "alias.yaml": "a.yaml",
+        "deep.yaml": ".hidden/deep.yaml",
+        "values.yaml": ".hidden/values.yaml",
+        "outside.yaml": str(tmp_path / "outside.yaml"),
+        "broken.yaml": "nowhere.yaml",
+    }.items():
+        (folder / name).symlink_to(target)
+    done = served("plan", "--all", "stacks", "--detailed-exitcode")
+    assert done.returncode == 0, done.stderr
+    told = [line.split(":")[1].strip() for line in done.stderr.splitlines()]
+    assert told == ["stacks/deep.yaml", "stacks/outside.yaml"]
+    assert (
+        "is a link, which is not followed" in done.stderr and "lbstack plan stacks/deep.yaml" in done.stderr
+    )
+    done = served("ci", "list", "stacks", "--var-file", "stacks/outside.yaml")
+    assert "outside.yaml" not in done.stderr and "deep.yaml" in done.stderr
+    (folder / "a.yaml").unlink()
+    assert "and no link to one" in served("ci", "list", "stacks").stderr

@@ -12,7 +12,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from lbstack.forge.pages import failure
-from lbstack.stack.discovery import Changed, stacks_under, touched
+from lbstack.stack.discovery import stacks_under
+from lbstack.stack.since import Changed, touched
 from tests.cli.conftest import Cli
 
 ONE = "stack: {name}\ndatasets:\n  d: {{name: {name}}}\n"
