@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lbstack.errors import ConfigError, LockedError, Problem, ServiceError, StateError, UsageError
 from lbstack.settings import SANDBOX as SANDBOX  # for those who are given settings to work with
+from lbstack.settings import STACK as STACK
 from lbstack.settings import Settings as Settings
 from lbstack.settings import no_stack, several
 from lbstack.values import Intent
@@ -27,8 +28,6 @@ if TYPE_CHECKING:  # the edges are slow to import, and each command needs only s
     AnyStore = Store | RemoteStore
 
 HOME = ".lbstack"
-STACK = "{stack}"
-"""In the place of a state: the name of the stack, so that one setting serves many."""
 BROKEN = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 """What SQLite says of data that nothing but beginning anew helps; a full disk is no reason for that."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,9 @@ from lbstack.values import NOTHING, Address, Allowed
 
 DEFAULT_ENDPOINT = "https://api.labelbox.com/graphql"
 SANDBOX = "sandbox"
+STACK = "{stack}"
+"""In the place of a state: the name of the stack, so that one setting serves many."""
+_BRACED = re.compile(r"\{[^{}]*\}")
 FEW = 3
 """Stacks that are named before it is said how many more there are."""
 
@@ -110,8 +114,15 @@ class Settings:
 
     @property
     def state_path(self) -> str | None:
-        """The state file that was named, if one was."""
-        return self.state or self.environ.get("LBSTACK_STATE") or None
+        """The state that was named, if one was. Raises `UsageError` for a word in braces that stands for
+        nothing."""
+        named = self.state or self.environ.get("LBSTACK_STATE") or None
+        for word in _BRACED.findall(named or ""):
+            if word != STACK:
+                option = f"--state {named}" if self.state else f"LBSTACK_STATE={named}"
+                only = f"{STACK} stands for the stack's name, and is all there is"
+                raise UsageError(f"{option}: {word} stands for nothing", only)
+        return named
 
 
 def _parts(url: str) -> SplitResult:
