@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from markdown_it import MarkdownIt
 
 from lbstack.forge.pages import failure
+from lbstack.render.json import schema
 from lbstack.stack.discovery import stacks_under
 from lbstack.stack.since import Changed, touched
 from tests.cli.conftest import Cli
 
+VALIDATOR = jsonschema.Draft202012Validator(schema("plans"))
 ONE = "stack: {name}\ndatasets:\n  d: {{name: {name}}}\n"
 
 
@@ -39,7 +43,9 @@ def many(served: Cli) -> Cli:
 def matrix(cli: Cli, *words: str, code: int = 0) -> dict[str, Any]:
     done = cli("plan", "--all", "--json", *words)
     assert done.returncode == code, done.stdout + done.stderr
-    return {each["stack"]: each for each in json.loads(done.stdout)}
+    told = json.loads(done.stdout)
+    VALIDATOR.validate(told)  # whatever a test is about
+    return {each["stack"]: each for each in told}
 
 
 def git(cli: Cli, *words: str) -> None:
@@ -71,6 +77,21 @@ def test_a_matrix_is_told_in_json(many: Cli) -> None:
         "a": ("a.yaml", True, 2), "b": ("b.yaml", True, 2), "c": ("c", True, 2),
     }  # fmt: skip
     assert told["c"]["summary"]["add"] == 2 and told["c"]["digest"].startswith("1.")
+
+
+def test_the_list_of_plans_has_a_schema(many: Cli) -> None:
+    jsonschema.Draft202012Validator.check_schema(schema("plans"))
+    assert json.loads(many("schema", "--plan", "--all").stdout) == schema("plans")
+    assert many("schema", "--all").returncode == 64
+    good = matrix(many)["a"]
+    wrong: tuple[dict[str, Any], ...] = (
+        {"summary": None}, {"digest": "2."}, {"exit_code": "2"}, {"refused": True}, {"stack": ""}, {"more": 1},
+        {"diagnostics": [{"severity": "error"}]}, {"summary": {"add": 1}},
+    )  # fmt: skip
+    for slip in wrong:
+        assert not VALIDATOR.is_valid([good | slip]), slip
+    for name in good:
+        assert not VALIDATOR.is_valid([{key: value for key, value in good.items() if key != name}]), name
 
 
 def test_a_stack_that_is_broken_or_refused_stops_no_other(many: Cli) -> None:
@@ -263,6 +284,27 @@ def test_one_setting_names_the_state_of_each(many: Cli) -> None:
     assert done.returncode == 0 and (many.folder / "states" / "a.json").exists()
     told = matrix(many, "--state", "states/{stack}.json")
     assert [name for name, each in told.items() if each["changes"]] == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    "named", ["s/{Stack}.json", "s/{name}-{stack}.json", "s3://b/{}.json", "${HOME}/s.json"]
+)
+def test_what_stands_for_nothing_in_the_place_of_a_state_is_refused(many: Cli, named: str) -> None:
+    (word,) = {*re.findall(r"\{.*?\}", named)} - {"{stack}"}
+    for command in (
+        ("plan", "--all"),
+        ("plan", "a.yaml"),
+        ("apply", "a.yaml", "--auto-approve"),
+        ("state", "list", "a.yaml"),
+    ):
+        done = many(*command, "--state", named)
+        assert done.returncode == 64 and f"--state {named}: {word} stands for nothing" in done.stderr, (
+            done.stderr
+        )
+        assert "{stack} stands for the stack's name" in done.stderr
+    done = many("plan", "a.yaml", env={"LBSTACK_STATE": named})
+    assert done.returncode == 64 and f"LBSTACK_STATE={named}: {word}" in done.stderr
+    assert not (many.folder / "s").exists()
 
 
 @pytest.mark.parametrize("words", [["--target", "dataset.d"], ["--destroy"], ["--allow-mass-change"]])
