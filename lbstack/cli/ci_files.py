@@ -1,4 +1,5 @@
-"""The files with which a CI service plans, applies and looks for drift: ``examples/ci``, for one stack.
+"""The files with which a CI service plans, applies and looks for drift: ``examples/ci``, for one stack or for
+those of a folder.
 
 They lie inside an installed lbstack, and beside it in a checkout.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +26,7 @@ _PLACES = {
     "gitlab": {"templates/lbstack.yml": "gitlab/templates/lbstack.yml"},
     "atlantis": {"atlantis.yaml": "atlantis/atlantis.yaml", "repos.yaml": "atlantis/repos.yaml"},
 }
+_MANY = {place: name.replace("github/", "github/many/") for place, name in _PLACES["github"].items()}
 _INCLUDE = """\
 include:
   - local: templates/lbstack.yml
@@ -40,6 +42,7 @@ NEXT = {
     "atlantis": "repos.yaml is for the server: atlantis server --repo-config repos.yaml.",
 }
 """What is left to do by hand."""
+NEXT_MANY = NEXT["github"].replace("(s3://…,", "with {stack} in it (s3://…/{stack}.json,")
 
 
 def main_branch() -> str:
@@ -54,14 +57,26 @@ def main_branch() -> str:
     return "main"
 
 
+def files_for_many(folder: str) -> Iterator[tuple[str, str]]:
+    """Where each file of GitHub's goes, and its text for all stacks under a folder."""
+    for place, text in _texts(_MANY):
+        text = re.sub(r"(?m)^( +stack: )stacks\b", rf"\g<1>{folder}", text)
+        yield place, text.replace('"stacks/**"', f'"{folder}/**"')
+
+
 def files_for(service: str, stack: str) -> Iterator[tuple[str, str]]:
     """Where each file of a service goes, from the repository's root, and its text for this stack."""
-    branch = main_branch()
-    folder = _PACKED if _PACKED.is_dir() else _BESIDE
-    for place, name in _PLACES[service].items():
-        text = (folder / name).read_text(encoding="utf-8")
-        text = text.replace("branches: [main]", f"branches: [{branch}]")
-        text = text.replace('"stacks/**"', f'"{stack}"').replace(_STACK, stack)
-        yield place, text.replace(f"{_GITHUB}/plan.yml", f"{_GITHUB}/lbstack-plan.yml")
+    for place, text in _texts(_PLACES[service]):
+        yield place, text.replace('"stacks/**"', f'"{stack}"').replace(_STACK, stack)
     if service == "gitlab":
         yield ".gitlab-ci.yml", _INCLUDE.format(stack=stack)
+
+
+def _texts(places: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The files as they lie in the examples, for this repository's branch and these names."""
+    branch = main_branch()
+    folder = _PACKED if _PACKED.is_dir() else _BESIDE
+    for place, name in places.items():
+        text = (folder / name).read_text(encoding="utf-8")
+        text = text.replace("branches: [main]", f"branches: [{branch}]")
+        yield place, text.replace(f"{_GITHUB}/plan.yml", f"{_GITHUB}/lbstack-plan.yml")

@@ -48,6 +48,66 @@ def test_what_exists_is_left_as_it_is(empty: Cli) -> None:
     assert again.returncode == 0 and "+" not in again.stdout and "~" not in again.stdout
 
 
+@pytest.mark.parametrize(
+    ("folder", "another", "every"),
+    [
+        (".", "stacks/NAME", "stacks"),
+        ("teeth", "teeth/NAME", "teeth"),
+        ("stacks/teeth", "stacks/NAME", "stacks"),
+    ],
+)
+def test_where_a_stack_exists_it_is_said_how_another_begins(
+    empty: Cli, folder: str, another: str, every: str
+) -> None:
+    assert "another" not in empty("init", folder).stdout
+    told = empty("init", folder).stdout
+    assert (
+        f"\nFor another stack: lbstack init {another}\nTo plan all of them: lbstack plan --all {every}\n"
+        in told
+    )
+    assert empty("init", another.replace("NAME", "bones")).returncode == 0
+    planned = empty("plan", "--all", every, "--sandbox", "--json")
+    assert "bones" in [each["stack"] for each in json.loads(planned.stdout)], planned.stderr
+
+
+def test_workflows_for_many_stacks_are_about_the_folder_that_they_lie_in(empty: Cli) -> None:
+    made = empty("init", "our/labeling/teeth", "--ci", "github", "--many")
+    assert made.returncode == 0 and "LBSTACK_STATE with {stack} in it (s3://…/{stack}.json," in made.stdout
+    for place in PLACES["github"]:
+        text = (empty.folder / place).read_text()
+        flow = yaml.safe_load(text)
+        (step,) = [step for step in flow["jobs"]["stacks"]["steps"] if step.get("id") == "list"]
+        assert step["with"]["stack"] == "our/labeling" and "our/labeling/teeth" not in text
+        paths = [on["paths"] for on in flow[True].values() if on and "paths" in on]
+        assert all(each == ["our/labeling/**"] for each in paths) and (paths or "drift" in place)
+    again = empty("init", "our/labeling/bones", "--ci", "github", "--many")
+    assert again.stdout.count("exists, and is left as it is") == 3 and "about another" not in again.stdout
+    again = empty("init", "our/labeling/bones", "--ci", "github")
+    assert "about another" not in again.stdout, "those for many are about every stack"
+
+
+def test_workflows_of_another_stack_are_told(empty: Cli) -> None:
+    assert empty("init", "stacks", "--name", "teeth", "--ci", "github").returncode == 0
+    told = empty("init", "stacks/bones", "--ci", "github").stdout
+    command = "lbstack init stacks/bones --ci github --many"
+    assert f"The workflows are about another stack. For all stacks: remove them, and run {command}\n" in told
+    assert "about another" not in empty("init", "stacks", "--ci", "github").stdout
+    for place in PLACES["github"]:
+        (empty.folder / place).unlink()
+    assert empty(*command.split()[1:]).returncode == 0
+    text = (empty.folder / PLACES["github"][0]).read_text()
+    assert "stack: stacks\n" in text and "fromJSON" in text
+
+
+@pytest.mark.parametrize(
+    "words", [["stacks/x"], ["stacks/x", "--ci", "gitlab"], ["x", "--ci", "github"], ["--ci", "github"]]
+)
+def test_many_needs_a_folder_that_stacks_lie_in(empty: Cli, words: list[str]) -> None:
+    refused = empty("init", *words, "--many")
+    assert refused.returncode == 64 and not list(empty.folder.iterdir())
+    assert "--ci github" in refused.stderr
+
+
 def test_a_folder_gives_the_name(empty: Cli) -> None:
     assert empty("init", "deep/My Teeth (2)").returncode == 0
     text = (empty.folder / "deep" / "My Teeth (2)" / "stack.yaml").read_text()
