@@ -3,9 +3,10 @@ name."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -71,9 +72,9 @@ def _edited(told: str) -> dict[str, str]:
     words = iter(told.split("\0"))
     for facts in words:
         if facts:
-            object = facts.split(" ")[2]
-            name = next(words)
-            found[name] = object if object.strip("0") else found.get(name, "")
+            mode, _, object = facts.split(" ")[:3]
+            name, is_file = next(words), mode.startswith((":100", ":120"))  # and no submodule
+            found[name] = object if is_file and object.strip("0") else found.get(name, "")
     return found
 
 
@@ -101,11 +102,15 @@ def _objects(folder: Path) -> Iterator[Callable[[str], bytes]]:
         def content(name: str) -> bytes:
             if asked is None or told is None:
                 return b""
-            asked.write(f"{name}\n".encode())
-            asked.flush()
-            facts = told.readline().split()
-            if len(facts) != 3:  # a submodule, or what a partial clone cannot fetch
-                return b""
+            facts: list[bytes] = []
+            with suppress(BrokenPipeError):
+                os.write(asked.fileno(), f"{name}\n".encode())  # no buffer: it would be flushed again
+                facts = told.readline().split()
+            if len(facts) != 3:
+                raise ConfigError(
+                    f"git cannot read object {name}, which was a file that has changed",
+                    "fetch it, or see what git fsck says",
+                )
             size = int(facts[2])
             text = told.read(min(size, FILE_BYTES))
             rest = size - len(text) + 1

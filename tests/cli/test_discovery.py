@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -289,3 +290,19 @@ def test_a_link_is_told_and_not_followed(served: Cli, tmp_path: Path) -> None:
     assert "outside.yaml" not in done.stderr and "deep.yaml" in done.stderr
     (folder / "a.yaml").unlink()
     assert "and no link to one" in served("ci", "list", "stacks").stderr
+
+
+@pytest.mark.parametrize("damage", ["no object", ""])
+def test_what_git_cannot_read_is_told_and_not_taken_for_nothing(pair: Cli, damage: str) -> None:
+    for number in range(3):
+        pair.write(f"stack: s{number}\n", f"s{number}.yaml")
+    git(pair, "add", ".")
+    git(pair, "commit", "-m", "second")
+    for number in range(3):
+        (pair.folder / f"s{number}.yaml").unlink()
+    name = hashlib.sha1(b"blob 10\0stack: s1\n", usedforsecurity=False).hexdigest()
+    object = pair.folder / ".git" / "objects" / name[:2] / name[2:]
+    object.chmod(0o600)
+    object.write_text(damage) if damage else object.unlink()
+    done = pair("ci", "list", ".", "--changed-since", "HEAD")
+    assert done.returncode == 1 and f"git cannot read object {name}" in done.stderr, done.stderr
