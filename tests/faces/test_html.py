@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lbstack.plan.changes import Plan
+from lbstack.render.failed_html import failed_html
 from lbstack.render.html import NODES, plan_html
 from lbstack.render.layout import layered
 from tests.faces.browser import look
@@ -224,6 +225,18 @@ def test_every_tag_is_closed(name: str, plans: dict[str, Plan]) -> None:
     outline = Outline()
     outline.feed(plan_html(plans[name]))
     assert (outline.wrong, outline.open) == ([], [])
+
+
+def test_the_page_of_a_plan_that_failed_is_drawn_as_the_others_are(tmp_path: Path) -> None:
+    told = [*HOSTILE, "x" * 2000, ""]
+    page = failed_html("".join(HOSTILE), 1, told)
+    outline = Outline()
+    outline.feed(page)
+    assert (outline.wrong, outline.open) == ([], []) and page.count('<span class="line') == len(told)
+    seen = look(page, STATE, tmp_path, 390)
+    assert seen.console == [] and seen.asked == ["/", "/page.html"] and seen.found["wide"] <= 390
+    assert seen.found["scripts"] == 1
+    assert (seen.found["frames"], seen.found["handlers"], seen.found["links"]) == (0, 0, [])
 
 
 def test_the_policy_lets_only_our_own_script_and_style_in(plans: dict[str, Plan]) -> None:
