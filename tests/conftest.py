@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lbstack import redaction
 from lbstack.api.wire import ApiWire
 from lbstack.apply import Outcome, apply
 from lbstack.kinds import KINDS
@@ -140,6 +141,17 @@ def nursery() -> Iterator[Nursery]:
     made = Nursery()
     yield made
     made.close()
+
+
+@pytest.fixture(autouse=True)
+def secrets_of_its_own() -> Iterator[None]:
+    """What one test makes a secret is an ordinary word in the next: no test depends on who ran before it."""
+    before = dict(redaction._SPELLINGS)
+    yield
+    if len(redaction._SPELLINGS) > len(before):
+        redaction._SPELLINGS.clear()
+        redaction._SPELLINGS.update(before)
+        redaction._PATTERNS.clear()
 
 
 @pytest.fixture
