@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from lbstack.sandbox.blank import placed
 from lbstack.sandbox.ids import Mint
 from lbstack.sandbox.past import Past
 from lbstack.sandbox.turns import Turns
@@ -70,8 +71,12 @@ class Store:
         self.epoch = 0
         self.past = Past(self._connect, lambda: self.mint.ticks())
         self._idle: list[sqlite3.Connection] = []
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        statements = (*TABLES, *tables, f"PRAGMA user_version = {_FORMAT}")
+        new = placed(self._file, statements, kept=path is not None)
         self._writer = self._connect()
-        self._upgrade([*TABLES, *tables])
+        if not new:
+            self._upgrade(statements)
 
     def close(self) -> None:
         """Close the connections; what was committed stays."""
@@ -237,17 +242,15 @@ class Store:
             (value,) = self._writer.execute(sql, (name, by)).fetchone()
             return int(value)
 
-    def _upgrade(self, tables: Sequence[str]) -> None:
+    def _upgrade(self, statements: Sequence[str]) -> None:
         found = self.value("PRAGMA user_version")
         if found not in (0, _FORMAT):
             raise FormatError(f"{self.path}: written by another version of the sandbox (format {found})")
         with self.transaction():
-            for statement in tables:
+            for statement in statements:
                 self._writer.execute(statement)
-            self._writer.execute(f"PRAGMA user_version = {_FORMAT}")
 
     def _connect(self) -> sqlite3.Connection:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
         # It holds keys and webhook secrets: created for its owner alone before SQLite sees it. One that is
         # there is not opened: closing it would end every lock that this process has on it, and the next
         # process to leave would take itself for the last and remove the log that is being written.

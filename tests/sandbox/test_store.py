@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from workspace import Workspace
 from lbstack.sandbox import world
 from lbstack.sandbox.app import create_app
 from lbstack.sandbox.seed import open_store
+from lbstack.sandbox.store import Store
 
 
 def on_disk(data: Path) -> Workspace:
@@ -39,6 +42,37 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     box = on_disk(tmp_path)
     assert box.store.path is not None
     assert stat.S_IMODE(box.store.path.stat().st_mode) == 0o600
+
+
+def tables(store: Store) -> set[tuple[str, str]]:
+    return {(row["name"], row["sql"]) for row in store.rows("SELECT name, sql FROM sqlite_master")}
+
+
+def test_where_files_cannot_have_two_names_a_workspace_is_made_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = open_store(tmp_path / "copied")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    made = open_store(tmp_path / "made")
+    assert tables(made) == tables(copied)
+    assert made.value("PRAGMA user_version") == copied.value("PRAGMA user_version")
+    assert {path.name for path in (tmp_path / "made").iterdir()} == {
+        path.name for path in (tmp_path / "copied").iterdir()
+    }
+    for store in (made, copied):
+        store.close()
+
+
+def test_of_many_who_open_a_new_workspace_at_once_one_fills_it(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        stores = [*pool.map(lambda _: open_store(tmp_path), range(8))]
+    assert {store.value("SELECT count(*) FROM organizations") for store in stores} == {1}
+    for store in stores:
+        store.close()
 
 
 def test_data_of_another_format_is_refused(tmp_path: Path) -> None:
