@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +31,10 @@ from lbstack.work import Event
 from tests.nursery import Nursery
 
 T = TypeVar("T")
+
+if find_spec("sniffio") is None:
+    # The client of an application looks for it before each request, wherever modules may lie.
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 # Properties are judged by what they find, never by the clock of the machine they run on.
 QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

@@ -39,16 +39,22 @@ def station(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def imported(path: Path, tree: ast.AST) -> Iterator[tuple[str, int]]:
+@cache
+def nodes(source: str) -> tuple[ast.AST, ...]:
+    """All there is in a module."""
+    return tuple(ast.walk(parsed(source)))
+
+
+def imported(path: Path, source: str) -> Iterator[tuple[str, int]]:
     """The modules that a module imports, lazily or not, by their full names; not those for type checking
     alone."""
     skipped = {
         id(inner)
-        for node in ast.walk(tree)
+        for node in nodes(source)
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
         for inner in ast.walk(node)
     }
-    for node in ast.walk(tree):
+    for node in nodes(source):
         if id(node) in skipped:
             continue
         names = []
@@ -86,7 +92,7 @@ def _is_module(parts: list[str]) -> bool:
 
 def wrong_imports(path: Path, source: str) -> list[str]:
     room, found = station(path), []
-    for module, line in imported(path, parsed(source)):
+    for module, line in imported(path, source):
         if not module.startswith("lbstack."):
             continue
         other = module.split(".")[1]
@@ -184,7 +190,7 @@ def wrong_libraries(path: Path, source: str) -> list[str]:
     forbidden = (OUTSIDE if room in PURE else set()) | ({"asyncio", "threading"} if room in STILL else set())
     return [
         f"{path.relative_to(ROOT)}:{line}: {room} imports {module}"
-        for module, line in imported(path, parsed(source))
+        for module, line in imported(path, source)
         if module.split(".")[0] in forbidden
     ]
 
@@ -207,11 +213,10 @@ def named_kinds(source: str) -> list[tuple[int, str]]:
     # An address, or the beginning of one that an f-string goes on with.
     address = re.compile(rf"(?<![\w.-])({'|'.join(words)})\.[\w$*-]")
     begun = re.compile(rf"(?<![\w.-])({'|'.join(words)})\.$")
-    tree = parsed(source)
-    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    going_on = {id(part) for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for part in n.values[:-1]}
+    prose = {id(node.value) for node in nodes(source) if isinstance(node, ast.Expr)}
+    going_on = {id(part) for n in nodes(source) if isinstance(n, ast.JoinedStr) for part in n.values[:-1]}
     found = []
-    for node in ast.walk(tree):
+    for node in nodes(source):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
             named = node.value.lower() in words or address.search(node.value)
             if named or (id(node) in going_on and begun.search(node.value)):
@@ -242,6 +247,7 @@ WALL_CLOCKS = {
     "time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.ctime", "time.asctime", "time.strftime",
     "datetime.now", "datetime.utcnow", "datetime.today", "date.today",
 }  # fmt: skip
+WORDS = {name.rpartition(".")[2] for name in WALL_CLOCKS}
 TOLD = {"cli/telling.py", "state/remote.py"}
 """What this machine's clock says is told to people here: in an event of ``--json``, and in a lock."""
 
@@ -249,9 +255,11 @@ TOLD = {"cli/telling.py", "state/remote.py"}
 def asked_clocks(source: str) -> list[str]:
     """How code asks for the time of day."""
     return [
-        ast.unparse(node)
-        for node in ast.walk(parsed(source))
-        if isinstance(node, ast.Attribute) and any(ast.unparse(node).endswith(name) for name in WALL_CLOCKS)
+        asked
+        for node in nodes(source)
+        if isinstance(node, ast.Attribute)
+        and node.attr in WORDS
+        and any((asked := ast.unparse(node)).endswith(name) for name in WALL_CLOCKS)
     ]
 
 
@@ -284,7 +292,7 @@ def test_modules_and_functions_stay_short_and_say_what_they_are(path: Path) -> N
     tree = parsed(source)
     assert ast.get_docstring(tree)
     assert source.count("\n") <= 360
-    for node in ast.walk(tree):
+    for node in nodes(source):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             assert (node.end_lineno or 0) - node.lineno < 50, node.name
 
@@ -319,11 +327,10 @@ SAID = {
 def written_commands(source: str) -> list[str]:
     """Commands of lbstack in the texts of a module, its docstrings left out: `errors.typed` makes those of
     messages, with the stack and the options that were given."""
-    tree = parsed(source)
-    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    told = {id(node.value) for node in nodes(source) if isinstance(node, ast.Expr)}
     texts = [
         node.value
-        for node in ast.walk(tree)
+        for node in nodes(source)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told
     ]
     return [text for text in texts if re.search(rf"\blbstack (?:{'|'.join(COMMANDS)})\b", text)]
