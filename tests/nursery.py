@@ -217,7 +217,8 @@ def _load(sandbox: bool) -> None:
         models += model.__subclasses__()
     if sandbox:
         importlib.import_module("lbstack.sandbox.schema").the_schema()
-        importlib.import_module("lbstack.sandbox.seed").open_store().close()  # the tables of new ones
+        app = importlib.import_module("lbstack.sandbox.app").create_app()  # its tables, and its routes
+        app.state.sandbox.store.close()
 
 
 def _be_born(request: dict[str, Any], files: Sequence[int]) -> int:

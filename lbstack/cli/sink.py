@@ -11,6 +11,8 @@ import io
 import re
 import sys
 import threading
+from bisect import bisect_right
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO
 
@@ -64,7 +66,8 @@ class Sink(io.BufferedIOBase):
         self._hidden = HIDDEN.encode(encoding, "backslashreplace")
         self._lock = threading.RLock()
         self._known = 0
-        self._needles: tuple[bytes, ...] = ()
+        self._needles: list[bytes] = []
+        self._longest = 0
         self._pattern: re.Pattern[bytes] | None = None
         self._inside: frozenset[int] = frozenset()
 
@@ -79,18 +82,28 @@ class Sink(io.BufferedIOBase):
         if self._known == count():
             return
         self._known = count()
-        texts = (text.encode(self._encoding, "backslashreplace") for text in spellings(LONG))
-        self._needles = tuple(sorted(texts, key=len, reverse=True))
-        self._pattern = re.compile(b"|".join(map(re.escape, self._needles))) if self._needles else None
-        self._inside = frozenset(byte for needle in self._needles for byte in needle[:-1])
+        self._needles = sorted(text.encode(self._encoding, "backslashreplace") for text in spellings(LONG))
+        self._longest = max(map(len, self._needles), default=0)
+        self._pattern = None
+        self._inside = frozenset().union(*(needle[:-1] for needle in self._needles))
+
+    def _found(self, data: bytes) -> Iterator[re.Match[bytes]]:
+        """Secrets in the data, at each place the longest. Mostly there is none, and to look for each takes
+        less time than to make the pattern of all."""
+        if not any(needle in data for needle in self._needles):
+            return iter(())
+        if self._pattern is None:
+            longest = sorted(self._needles, key=len, reverse=True)
+            self._pattern = re.compile(b"|".join(map(re.escape, longest)))
+        return self._pattern.finditer(data)
 
     def _pass_on(self, data: bytes) -> None:
-        if self._pattern is None:
+        if not self._needles:
             self._kept = b""
             self._inner.write(data)
             return
         ready, place, end = [], 0, len(data) - self._unfinished(data)
-        for found in self._pattern.finditer(data):
+        for found in self._found(data):
             if found.start() >= end:
                 break
             ready += [data[place : found.start()], self._hidden]
@@ -105,10 +118,11 @@ class Sink(io.BufferedIOBase):
         """How many bytes at the end may be the beginning of a secret."""
         if not data or data[-1] not in self._inside:
             return 0
-        most = min(len(data), len(self._needles[0]) - 1)
-        for length in range(most, 0, -1):
+        for length in range(min(len(data), self._longest - 1), 0, -1):
             end = data[-length:]
-            if any(needle.startswith(end) and needle != end for needle in self._needles):
+            # In their order those that begin so follow each other, after the one that is no longer.
+            place = bisect_right(self._needles, end)
+            if place < len(self._needles) and self._needles[place].startswith(end):
                 return length
         return 0
 
