@@ -28,6 +28,7 @@ from lbstack.session import Settings, load_graph, make_plan
 from lbstack.state.model import State, bound, renamed
 from lbstack.state.store import Store
 from lbstack.work import Event
+from tests.doorway import doorway
 from tests.nursery import Nursery
 
 T = TypeVar("T")
@@ -158,6 +159,13 @@ def secrets_of_its_own() -> Iterator[None]:
         redaction._SPELLINGS.clear()
         redaction._SPELLINGS.update(before)
         redaction._PATTERNS.clear()
+
+
+@pytest.fixture(scope="session")
+def command(nursery: Nursery) -> Iterator[Path]:
+    """The command, for shells to start."""
+    with doorway(nursery) as made:
+        yield made
 
 
 @pytest.fixture

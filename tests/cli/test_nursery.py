@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
+import subprocess
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +46,16 @@ def test_how_it_was_ended_is_told_as_of_a_process(cli: Cli) -> None:
         with pytest.raises(AssertionError, match="did not end"):
             child.wait(0.01)
         assert child.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("otherwise", [{}, {"PYTHONIOENCODING": "ascii"}], ids=["born", "started"])
+def test_a_shell_starts_one_with_its_own_words_files_folder_and_environment(
+    cli: Cli, command: Path, otherwise: dict[str, str]
+) -> None:
+    cli.write("stack: a\nvariables: {name: {}}\ndatasets: {d: {name: '${var.name}'}}\n", "a stack.yaml")
+    lbstack = shlex.quote(str(command))
+    script = f"{lbstack} plan --sandbox --detailed-exitcode 'a stack.yaml' 2>&1 >plan.txt; echo $?; {lbstack} nothing"
+    env = {**cli.env, **otherwise, "LBSTACK_VAR_name": "of the shell"}
+    done = subprocess.run(["sh", "-c", script], cwd=cli.folder, env=env, capture_output=True, text=True)
+    assert done.stdout == "2\n" and done.returncode == 64 and "nothing" in done.stderr
+    assert '"of the shell"' in (cli.folder / "plan.txt").read_text()

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,7 +76,8 @@ class Runner:
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     action: Path = ROOT
-    installed: bool = True
+    command: Path | None = None
+    """The command that an earlier step of each job has installed."""
     artifacts: dict[str, Path] = field(default_factory=dict)
     _count: int = 0
 
@@ -125,11 +125,10 @@ class Runner:
         place = self.folder / f"job-{self._count}"
         (place / "temp").mkdir(parents=True)
         (place / "work").mkdir()
-        if self.installed:  # as if an earlier step of the job had installed it
-            command = place / "temp" / "lbstack-action" / "bin" / "lbstack"
-            command.parent.mkdir(parents=True)
-            command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m lbstack "$@"\n')
-            command.chmod(0o755)
+        if self.command:
+            installed = place / "temp" / "lbstack-action" / "bin" / "lbstack"
+            installed.parent.mkdir(parents=True)
+            installed.symlink_to(self.command)
         return place
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,14 +106,14 @@ class Scratch:
 
     def by_hand(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A command of lbstack that somebody runs in the clone."""
+        assert self.runner.command
         env = {
             **bare(),
             **self.runner.machine,
-            "PYTHONPATH": str(ROOT),
             "LABELBOX_API_KEY": self.key,
             "LBSTACK_STATE": self.runner.variables.get("LBSTACK_STATE", ""),
         }
-        command = [sys.executable, "-m", "lbstack", *words]
+        command = [str(self.runner.command), *words]
         return subprocess.run(command, cwd=self.clone, env=env, capture_output=True, text=True, timeout=60)
 
     def comments(self, number: int) -> list[str]:
@@ -140,7 +139,7 @@ class Scratch:
 
 
 @contextmanager
-def scratch(folder: Path, *, kits: Path | None = KITS) -> Iterator[Scratch]:
+def scratch(folder: Path, command: Path | None = None, *, kits: Path | None = KITS) -> Iterator[Scratch]:
     """Everything, from nothing; with the example workflows on main, unless those are still to come."""
     clone = folder / "clone"
     clone.mkdir()
@@ -153,7 +152,7 @@ def scratch(folder: Path, *, kits: Path | None = KITS) -> Iterator[Scratch]:
     git(clone, "add", "-A")
     git(clone, "commit", "-qm", "Begin")
     with running(folder / "data") as (endpoint, key), github() as hub:
-        runner = Runner(folder, clone, hub, machine={"LABELBOX_ENDPOINT": endpoint})
+        runner = Runner(folder, clone, hub, command=command, machine={"LABELBOX_ENDPOINT": endpoint})
         for name in ("labelbox", "labelbox-plan"):
             runner.secrets[name] = {"LABELBOX_API_KEY": key}
         runner.variables["LBSTACK_STATE"] = str(folder / "state.json")

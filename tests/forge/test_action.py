@@ -16,8 +16,8 @@ from tests.forge.scratch import STACK, Scratch, scratch
 
 
 @pytest.fixture
-def team(tmp_path: Path) -> Iterator[Scratch]:
-    with scratch(tmp_path) as made:
+def team(tmp_path: Path, command: Path) -> Iterator[Scratch]:
+    with scratch(tmp_path, command) as made:
         made.commits(STACK)
         yield made
 

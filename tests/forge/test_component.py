@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from tests import canaries, loopback
 from tests.forge import gitlab_api
 from tests.forge.conftest import SHA
 from tests.forge.gitlab_api import GitLab, gitlab
-from tests.forge.runner import ROOT
 from tests.forge.test_kits import component
 from tests.nursery import bare
 
@@ -31,18 +29,15 @@ class Project:
     lab: GitLab
     endpoint: str
     key: str
+    command: Path
 
     def runs(self, job: str, secret: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
         jobs = component(job="teeth", stack="stack.yaml", state=str(self.folder / "state.json"))
         told = {**jobs[".teeth"]["variables"], **jobs[f"teeth-{job}"].get("variables", {})}
-        command = self.folder / "bin" / "lbstack"
-        command.parent.mkdir(exist_ok=True)
-        command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m lbstack "$@"\n')
-        command.chmod(0o755)
         env = {
             **bare(),
             **self.lab.environ(**variables),
-            "PATH": f"{command.parent}:{bare()['PATH']}",
+            "PATH": f"{self.command.parent}:{bare()['PATH']}",
             "LABELBOX_ENDPOINT": self.endpoint,
             **({"LABELBOX_API_KEY": self.key} if secret else {"GITLAB_TOKEN": ""}),
             **{name: value for name, value in told.items() if "$" not in value},
@@ -67,9 +62,9 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path: Path, command: Path) -> Iterator[Project]:
     with running(tmp_path / "data") as (endpoint, key), gitlab() as lab:
-        made = Project(tmp_path, lab, endpoint, key)
+        made = Project(tmp_path, lab, endpoint, key, command)
         made.write(STACK)
         yield made
 

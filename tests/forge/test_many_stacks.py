@@ -17,9 +17,9 @@ NAMES = ("roads", "signs", "teeth")
 
 
 @pytest.fixture
-def team(tmp_path: Path) -> Iterator[Scratch]:
+def team(tmp_path: Path, command: Path) -> Iterator[Scratch]:
     """A repository with three stacks on main, none of them applied yet."""
-    with scratch(tmp_path, kits=KITS / "many") as made:
+    with scratch(tmp_path, command, kits=KITS / "many") as made:
         made.runner.variables["LBSTACK_STATE"] = str(tmp_path / "states" / "{stack}.json")
         (tmp_path / "states").mkdir()
         for name in NAMES:

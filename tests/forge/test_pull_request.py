@@ -17,8 +17,8 @@ EDIT = """mutation ($id: ID!) {
 
 
 @pytest.fixture
-def team(tmp_path: Path) -> Iterator[Scratch]:
-    with scratch(tmp_path) as made:
+def team(tmp_path: Path, command: Path) -> Iterator[Scratch]:
+    with scratch(tmp_path, command) as made:
         yield made
 
 

@@ -38,9 +38,13 @@ def block() -> str:
 
 
 @pytest.fixture
-def team(tmp_path: Path) -> Iterator[Scratch]:
+def team(tmp_path: Path, command: Path) -> Iterator[Scratch]:
     """A repository with a remote, and nothing of lbstack in it yet."""
-    with scratch(tmp_path, kits=None) as made, buckets.s3_server() as s3, buckets.bucket(s3) as bucket:
+    with (
+        scratch(tmp_path, command, kits=None) as made,
+        buckets.s3_server() as s3,
+        buckets.bucket(s3) as bucket,
+    ):
         assert loopback.request("PUT", f"{s3}/our-states").status_code == 200
         origin = tmp_path / "origin.git"
         origin.mkdir()
@@ -62,8 +66,8 @@ def followed(team: Scratch) -> list[tuple[list[str], str]]:
     gh.write_text(GH.format(python=sys.executable, notes=str(notes)))
     gh.chmod(0o755)
     lbstack = folder / "bin" / "lbstack"
-    lbstack.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m lbstack "$@"\n')
-    lbstack.chmod(0o755)
+    assert team.runner.command
+    lbstack.symlink_to(team.runner.command)
     env = {
         **bare(),
         "PATH": f"{gh.parent}:{os.environ['PATH']}",
@@ -140,7 +144,7 @@ def test_what_the_page_names_exists() -> None:
 def test_the_action_installs_itself(tmp_path: Path) -> None:
     """The step that installs lbstack, for real: of this action, into an environment of the job's own."""
     with scratch(tmp_path) as team:
-        runner = Runner(tmp_path, team.clone, team.hub, installed=False)
+        runner = Runner(tmp_path, team.clone, team.hub)
         workflow = tmp_path / "workflow.yml"
         workflow.write_text(
             "on: [push]\njobs:\n  a:\n    steps:\n"
