@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
@@ -29,10 +30,14 @@ from lbstack.state.model import State, bound, renamed
 from lbstack.state.store import Store
 from lbstack.work import Event
 from tests.doorway import doorway
+from tests.memory import MEMORY
 from tests.nursery import Nursery
 
 T = TypeVar("T")
 
+if MEMORY and "TMPDIR" not in os.environ:
+    os.environ["TMPDIR"] = MEMORY
+    tempfile.tempdir = None  # and pytest, which has looked for it already, looks again
 if find_spec("sniffio") is None:
     # The client of an application looks for it before each request, wherever modules may lie.
     sys.modules["sniffio"] = None  # type: ignore[assignment]
