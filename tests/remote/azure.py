@@ -7,7 +7,6 @@ import base64
 import hashlib
 import hmac
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import formatdate, parsedate_to_datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tests.remote.buckets import BUCKET, CREATE, MATCH, Bucket, Words, xml
-from tests.remote.misbehaving import Answer, Asked, Server, name_of
+from tests.remote.buckets import BUCKET, CREATE, MATCH, Bucket, Cloud, Words, xml
+from tests.remote.misbehaving import Answer, Asked, name_of
 
 ACCOUNT, API = "accountofthetest", "2023-11-03"
 KEY, OTHER_KEY = (
@@ -94,16 +93,8 @@ WORDS = Words(
 )
 
 
-class Azure:
-    """One container: what lies in it, with the number of the write that put it there."""
-
-    def __init__(self) -> None:
-        self.blobs: dict[str, tuple[bytes, int]] = {}
-        self.ignored: set[str] = set()
-        self.unknown: list[str] = []
-        self._guard = threading.Lock()
-        self._last = 0
-        self.server = Server(self._serve)
+class Azure(Cloud):
+    """One container. Numbers are times, as versions are."""
 
     def _serve(self, asked: Asked) -> Answer:
         if not allowed(asked):
@@ -126,12 +117,12 @@ class Azure:
         with self._guard:
             if asked.method == "PUT":
                 return self._put(name, asked)
-            if name not in self.blobs:
+            if name not in self.objects:
                 return error(404, "BlobNotFound", "The specified blob does not exist.")
             if asked.method == "DELETE":
-                del self.blobs[name]
+                del self.objects[name]
                 return Answer(202)
-            return Answer(200, self.blobs[name][0], self._told(name))
+            return Answer(200, self.objects[name][0], self._told(name))
 
     def _put(self, name: str, asked: Asked) -> Answer:
         if asked.headers.get("x-ms-blob-type") != "BlockBlob" or "content-length" not in asked.headers:
@@ -139,17 +130,17 @@ class Azure:
         wanted, absent = asked.headers.get("if-match"), asked.headers.get("if-none-match")
         if absent is not None and absent != "*":
             return error(400, "InvalidHeaderValue", "The value for one of the HTTP headers is not valid.")
-        if absent and name in self.blobs and CREATE not in self.ignored:
+        if absent and name in self.objects and CREATE not in self.ignored:
             return EXISTS
-        there = self._told(name)["etag"] if name in self.blobs else None
+        there = self._told(name)["etag"] if name in self.objects else None
         if wanted is not None and wanted != there and MATCH not in self.ignored:
             return REFUSED
         self._last = max(self._last + 1, time.time_ns() // 100)
-        self.blobs[name] = asked.body, self._last
+        self.objects[name] = asked.body, self._last
         return Answer(201, b"", self._told(name))
 
     def _told(self, name: str) -> dict[str, str]:
-        number = self.blobs[name][1]
+        number = self.objects[name][1]
         return {
             "etag": f'"0x8D{number:X}"',
             "last-modified": formatdate(number / 1e7, usegmt=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -70,6 +71,22 @@ class Bucket:
         """What was there once, as an answer to whoever reads."""
         headers = {"etag": version.tag or "", "last-modified": LONG_AGO}
         return Answer(200, data, headers | ({self.words.number: version.number} if version.number else {}))
+
+
+class Cloud:
+    """A small holder of objects, each with the number of the write that put it there. It does not mind the
+    conditions in `ignored`, and notes in `unknown` what it was asked and does not know."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, tuple[bytes, int]] = {}
+        self.ignored: set[str] = set()
+        self.unknown: list[str] = []
+        self._guard = threading.Lock()
+        self._last = 0
+        self.server = Server(self._serve)
+
+    def _serve(self, asked: Asked) -> Answer:
+        raise NotImplementedError
 
 
 @contextmanager

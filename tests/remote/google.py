@@ -8,7 +8,6 @@ import functools
 import hashlib
 import hmac
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +21,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from tests.remote.buckets import BUCKET, CREATE, MATCH, Bucket, Words, xml
-from tests.remote.misbehaving import Answer, Asked, Server, name_of
+from tests.remote.buckets import BUCKET, CREATE, MATCH, Bucket, Cloud, Words, xml
+from tests.remote.misbehaving import Answer, Asked, name_of
 
 EMAIL, KEY_ID = "states@project-of-the-test.iam.gserviceaccount.com", "0123456789abcdef"
 SCOPES = {
@@ -71,16 +70,8 @@ def account(which: str = "right") -> tuple[rsa.RSAPublicKey, str]:
     return key.public_key(), json.dumps(file)
 
 
-class Google:
-    """One bucket: what lies in it, and of which generation."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, tuple[bytes, int]] = {}
-        self.ignored: set[str] = set()
-        self.unknown: list[str] = []
-        self._guard = threading.Lock()
-        self._last = 0
-        self.server = Server(self._serve)
+class Google(Cloud):
+    """One bucket. Numbers are generations."""
 
     def _serve(self, asked: Asked) -> Answer:
         if asked.method == "POST" and asked.path == "/v1/token":
