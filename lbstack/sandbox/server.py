@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -75,13 +75,31 @@ class _Server(uvicorn.Server):
         self._on_ready = on_ready
         self._control = control
         self._controlling: asyncio.Task[None] | None = None
+        self._ended = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if self._control:
             server, listener, _ = self._control
             self._controlling = asyncio.create_task(server._serve([listener]))
         self._on_ready()
+
+    async def main_loop(self) -> None:
+        """Look ten times a second whether to end, as a signal can only say; `end` says it at once."""
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), 0.1)
+
+    def end(self) -> None:
+        """End what another thread runs."""
+        self.should_exit = True
+        if self._loop:
+            with suppress(RuntimeError):  # it has ended by itself
+                self._loop.call_soon_threadsafe(self._ended.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._control and self._controlling:
@@ -188,7 +206,7 @@ def _running(
                 raise RuntimeError("the sandbox did not start")
             yield told[0]
         finally:
-            server.should_exit = True
+            server.end()
             thread.join(timeout=_DRAIN_SECONDS + 5)
 
 
