@@ -241,9 +241,6 @@ def _failure(error: dict[str, Any]) -> StackError:
     return failure
 
 
-async def require_organization(wire: Reader, organization: str) -> str:
-    """Refuse to go on when the key belongs to another organisation than a plan was made for. The id of the
-    user whose key it is."""
-    identity = Identity(organization)
-    await ask_all([], wire, identity)
-    return identity.user
+async def require_organization(wire: Reader, organization: str) -> None:
+    """Refuse to go on when the key belongs to another organisation than a plan was made for."""
+    await ask_all([], wire, Identity(organization))

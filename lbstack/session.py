@@ -17,6 +17,7 @@ from lbstack.values import Intent
 
 if TYPE_CHECKING:  # the edges are slow to import, and each command needs only some of them
     from lbstack.api.wire import ApiWire
+    from lbstack.asking import Absence
     from lbstack.graph import Graph
     from lbstack.live import Snapshot
     from lbstack.plan.changes import Plan
@@ -134,7 +135,6 @@ async def read_workspace(
     settings: Settings, graph: Graph, state: State, wire: ApiWire, progress: Progress = no_progress
 ) -> Snapshot:
     """Station 3 for everything the stack or its state names."""
-    from lbstack.asking import Absence, again_after
     from lbstack.kinds import KINDS
     from lbstack.kinds.contract import Tracked
     from lbstack.live import read, remembered
@@ -145,7 +145,7 @@ async def read_workspace(
         want = resource.fields if resource and not settings.destroy else None
         tracked.setdefault(address.kind, []).append(remembered(address, entry, want))
     _require_known_kinds(tracked)
-    absence = Absence(again_after(settings.settle), frozenset(state.permissions), settings.words)
+    absence = _absence(settings, state)
     snapshot = await read(
         tracked, KINDS, wire, organization=state.organization, absence=absence, on_progress=progress
     )
@@ -153,6 +153,13 @@ async def read_workspace(
     if snapshot.problems:
         raise ConfigError([_placed(problem, graph) for problem in snapshot.problems])
     return snapshot
+
+
+def _absence(settings: Settings, state: State) -> Absence:
+    """What it takes to believe that something state knows is gone."""
+    from lbstack.asking import Absence, again_after
+
+    return Absence(again_after(settings.settle), frozenset(state.permissions), settings.words)
 
 
 def _require_grown(snapshot: Snapshot, state: State, settle: float, now: float | None) -> None:
@@ -171,9 +178,10 @@ def _require_grown(snapshot: Snapshot, state: State, settle: float, now: float |
             )
 
 
-async def require_unmoved(plan: Plan, state: State, wire: ApiWire, cure: str) -> None:
-    """Read once more what a plan was made from, and refuse it when anything is otherwise by now. `state` has
-    the plan's moves made, and its imports bound."""
+async def require_unmoved(settings: Settings, plan: Plan, state: State, wire: ApiWire, cure: str) -> State:
+    """Read once more what a plan was made from, and refuse it when anything is otherwise by now. What is only
+    hidden from this key, or not shown yet, has not gone. `state` has the plan's moves made, and its imports
+    bound; it comes back with who has read."""
     from lbstack.kinds import KINDS
     from lbstack.kinds.contract import Tracked
     from lbstack.live import read, remembered
@@ -183,10 +191,14 @@ async def require_unmoved(plan: Plan, state: State, wire: ApiWire, cure: str) ->
     for address in plan.seen:
         if entry := state.resources.get(address):
             tracked.setdefault(address.kind, []).append(remembered(address, entry))
-    snapshot = await read(tracked, KINDS, wire, organization=plan.pins.organization)
+    snapshot = await read(
+        tracked, KINDS, wire, organization=plan.pins.organization, absence=_absence(settings, state)
+    )
+    _require_grown(snapshot, state, settings.settle, wire.server_now())
     problems = [*snapshot.problems, *moved(plan, snapshot, KINDS, cure)]
     if problems:
         raise StateError(problems)
+    return _by_whom(state, snapshot)
 
 
 def _require_known_kinds(tracked: Mapping[str, Any]) -> None:

@@ -124,7 +124,8 @@ def _run_stack(
                     click.echo("Apply cancelled. Nothing was changed.", err=True)
                     return Exit.ERROR
                 if asks and not plan.empty:  # while it was asked, others went on
-                    await require_unmoved(plan, pinned, wire, "run this again, and look at the new plan")
+                    cure = "run this again, and look at the new plan"
+                    pinned = await require_unmoved(settings, plan, pinned, wire, cure)
                 return await execute(settings, plan, pinned, store, wire, teller)
 
         return asyncio.run(work())
@@ -146,13 +147,13 @@ def _run_saved(
 
         async def work() -> int:
             async with open_wire(settings) as wire:
-                actor = await asking.require_organization(wire, plan.pins.organization)
+                await asking.require_organization(wire, plan.pins.organization)
                 found, verdict = await find_lost(
                     settings, renamed(state, plan.moves), wire, _patience(settings, wire), teller.waits
                 )
                 saved.require_same_found(document, verdict)
-                pinned = replace(bound(found, plan.imports), actor=actor)
-                await require_unmoved(plan, pinned, wire, saved.AGAIN)
+                pinned = bound(found, plan.imports)
+                pinned = await require_unmoved(settings, plan, pinned, wire, saved.AGAIN)
                 teller.plan(plan)
                 return await execute(settings, plan, pinned, store, wire, teller)
 
