@@ -10,9 +10,11 @@ if __name__ == "__main__" and not sys.flags.safe_path:
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    from lbstack.cli.main import run
+    from lbstack.cli.main import let_be, run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    let_be()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -79,7 +80,11 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns its exit code. No traceback leaves this function."""
     _occupy_closed()
     sink.install()
-    return _let_out(_carried_out(arguments))
+    heard = signal.getsignal(signal.SIGINT)
+    try:
+        return _let_out(_carried_out(arguments))
+    finally:
+        signal.signal(signal.SIGINT, heard)
 
 
 def _carried_out(arguments: Sequence[str]) -> int:
@@ -92,6 +97,7 @@ def _carried_out(arguments: Sequence[str]) -> int:
         error.show(sys.stderr)
         return int(Exit.USAGE)
     except (KeyboardInterrupt, click.Abort):
+        let_be()
         click.echo("Interrupted.", err=True)
         return int(Exit.INTERRUPTED)
     except BrokenPipeError:
@@ -105,9 +111,15 @@ def _carried_out(arguments: Sequence[str]) -> int:
         return _internal(error)
 
 
+def let_be() -> None:
+    """Hear no further Ctrl-C: all that it could cut short by now is what is said of the end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _let_out(code: int) -> int:
     """Let out what is still to be printed; what nobody can take (the reader left, the disk is full) is
     dropped, for the interpreter would complain of it and end with a code of its own."""
+    let_be()
     try:
         sink.finish()
         return code
