@@ -10,8 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from lbstack.render.json import plan_schema
 from lbstack.state.store import Store
 from tests.cli.conftest import STACK, Cli
 
@@ -70,6 +72,40 @@ def test_problems_of_a_stack_are_1_and_all_told(cli: Cli) -> None:
     told = json.loads(cli("validate", "--json").stdout)
     assert told["valid"] is False
     assert told["diagnostics"][0]["range"]["start"]["line"] == 3
+
+
+BROKEN = "stack: signs\ndatasets:\n  a: {nam: x}\n"
+COMMANDS = (("plan",), ("drift",), ("apply", "--auto-approve"), ("destroy", "--auto-approve"))
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    ("stack", "more", "code", "told"),
+    [
+        (BROKEN, (), 1, "stack.yaml:3:"),
+        (STACK, (), 6, "LABELBOX_API_KEY"),
+        (STACK, ("--endpoint", "http://127.0.0.1:9/graphql"), 1, "cannot be reached"),
+    ],
+    ids=["broken stack", "no key", "nobody there"],
+)
+def test_no_program_takes_an_error_for_a_document(
+    cli: Cli, words: tuple[str, ...], stack: str, more: tuple[str, ...], code: int, told: str
+) -> None:
+    cli.write(stack)
+    key = {"LABELBOX_API_KEY": "a-key-of-sixteen"} if more else {}
+    done = cli(*words, "--json", *more, env=key)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert told in done.stderr
+
+
+def test_a_refused_plan_is_a_document_all_the_same(cli: Cli) -> None:
+    assert cli("apply", "--sandbox", "--auto-approve").returncode == 0
+    cli.write("stack: signs\n")
+    done = cli("plan", "--sandbox", "--json")
+    assert done.returncode == 5
+    document = json.loads(done.stdout)
+    jsonschema.validate(document, plan_schema())
+    assert document["refusals"] and not document["applyable"]
 
 
 def test_a_locked_state_is_3(cli: Cli) -> None:
