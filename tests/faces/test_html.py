@@ -35,7 +35,7 @@ return {
 """
 
 
-LIVELY = ("updates", "hostile")
+LIVELY = ("hostile",)
 """The plans whose pages a browser shows in the fast suite, too; each look takes it more than a second."""
 
 
@@ -150,6 +150,7 @@ return [folded, change.open, page.activeElement === change.querySelector("summar
 """
 
 
+@pytest.mark.slow
 def test_a_box_of_the_graph_leads_to_its_change(plans: dict[str, Plan], tmp_path: Path) -> None:
     assert look(plan_html(plans["creates"]), FOLLOW, tmp_path).found == [False, True, True, True]
 
