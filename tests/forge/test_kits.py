@@ -15,6 +15,7 @@ import yaml
 from lbstack.cli.main import group
 from lbstack.version import __version__
 from tests.forge.runner import ROOT, loaded
+from tests.nursery import bare
 
 KITS = ROOT / "examples" / "ci"
 WORKFLOWS = sorted((KITS / "github").rglob("*.yml"))
@@ -234,7 +235,7 @@ def test_every_command_and_option_of_a_kit_exists(path: Path) -> None:
         assert {word for word in words if word.startswith("--") and word != "--"} <= known, words
 
 
-def test_the_hook_of_pre_commit_validates(tmp_path: Path) -> None:
+def test_the_hook_of_pre_commit_validates(tmp_path: Path, command: Path) -> None:
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     assert {"id", "name", "entry", "language"} <= hook.keys() and hook["language"] == "python"
     assert hook["pass_filenames"] is False
@@ -243,10 +244,7 @@ def test_the_hook_of_pre_commit_validates(tmp_path: Path) -> None:
     def run() -> subprocess.CompletedProcess[str]:
         words = hook["entry"].split()
         assert words[0] == "lbstack"
-        command = [sys.executable, "-m", "lbstack", *words[1:]]
-        return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}
-        )
+        return subprocess.run([command, *words[1:]], cwd=tmp_path, capture_output=True, text=True, env=bare())
 
     assert run().returncode == 1
     (tmp_path / "stack.yaml").write_text("stack: signs\ndatasets: {a: {name: x}}\n")
