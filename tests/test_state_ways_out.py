@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,21 @@ def test_what_is_not_newer_or_of_another_lineage_is_pushed_only_by_force(kept: P
     push(store(kept), foreign, "FILE", force=True)
     assert store(kept).load().resources == {B: Entry("other")}
     assert restore(store(kept), 4) is not None  # what it took the place of is kept
+
+
+def test_of_two_states_with_one_serial_none_is_called_older(kept: Path, tmp_path: Path) -> None:
+    fork = store(tmp_path / "fork")
+    push(fork, pulled(store(kept)), "FILE")
+    fork.save(replace(fork.load(), resources={B: Entry("other")}))
+    raw = pulled(fork)
+    with pytest.raises(StateError) as refused:
+        push(store(kept), raw, "FILE")
+    assert str(refused.value) == (
+        "FILE has serial 3, as the state here has, and says something else; pull what is here and begin"
+        " from there; --force puts the other one here all the same"
+    )
+    assert len(store(kept).load().resources) == 3
+    assert push(store(kept), raw, "FILE", force=True).serial == 4
 
 
 def test_a_state_that_is_wrong_is_not_pushed(kept: Path) -> None:

@@ -234,7 +234,12 @@ def require_successor(pushed: State, current: State, where: str) -> None:
             f"{where} is of another lineage ({pushed.lineage}) than the state here ({current.lineage})",
             "--force puts it here all the same",
         )
-    if pushed.serial <= current.serial:
+    if pushed.serial == current.serial:
+        raise StateError(
+            f"{where} has serial {pushed.serial}, as the state here has, and says something else",
+            "pull what is here and begin from there; --force puts the other one here all the same",
+        )
+    if pushed.serial < current.serial:
         raise StateError(
             f"{where} has serial {pushed.serial}, and the state here has {current.serial} already",
             "pull that and begin from there; --force puts the older one here all the same",
