@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
-from typing import Any
+from typing import Any, Literal
 
 from lbstack.carry import carry_out
 from lbstack.errors import AuthError, Exit, OutcomeUnknown, Problem, StackError, StateError
@@ -39,7 +39,8 @@ class Outcome:
     """How an apply ended: steps by what became of them, the state, and the exit code.
 
     Of the `failed`, those that are `unknown` may have been carried out: their answer was lost. `halted`
-    is what kept this machine from writing down what was done, so that nothing more was begun.
+    is a write that failed, so that nothing more was begun. All that was done is `kept` in the state, or at
+    least in the journal, or may be missing from both.
     """
 
     state: State
@@ -51,6 +52,7 @@ class Outcome:
     exit: Exit = Exit.OK
     stopped: bool = False
     halted: OSError | StackError | None = None
+    kept: Literal["state", "journal", "nowhere"] = "state"
     begun: int = 0
     orphans: tuple[Orphan, ...] = ()
     notes: tuple[str, ...] = ()

@@ -193,9 +193,11 @@ async def execute(
         journal.close()
     # An apply that changed nothing leaves the serial, and with it the plans saved for it, alone.
     moved = outcome.done or outcome.failed or outcome.state != state
+    outcome.kept = "nowhere" if journal.lost else "journal"
     try:
         if not isinstance(outcome.halted, StateError):  # else the state has got another owner meanwhile
             store.save(replace(outcome.state, serial=state.serial + 1) if moved else state)
+            outcome.kept = "state"
     except (OSError, StackError) as trouble:  # the journal stays, and the next run goes on from it
         outcome.halted = outcome.halted or trouble
     code = Exit.INTERRUPTED if outcome.stopped and not outcome.failed else outcome.exit

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lbstack.errors import StackError
+from lbstack.errors import StackError, StateError
 from lbstack.render.terminal import watched
 from lbstack.render.text import Line
 from lbstack.render.words import safe, seconds, sentence
@@ -133,15 +133,22 @@ def outcome_lines(outcome: Outcome, again: str, first: str = "") -> Iterator[Lin
     yield from _named("Not started", outcome.skipped, "note")
     if outcome.halted is not None:
         so = ", so nothing more was begun" if outcome.skipped else ""
-        yield (f"What was done could not be written down (see the error below){so}.", "destroy")
+        lost = isinstance(outcome.halted, StateError)
+        told = "What was done could not be put into the state" if lost else KEPT[outcome.kept]
+        yield (f"{told} (see the error below){so}.", "destroy")
     todo = [*(["mend the cause"] if outcome.failed else []), *([first] if first else [])]
     cause = "".join(f"{part}, " for part in todo).removesuffix(", ") + (" and " if todo else "")
-    kept = "What was done is in state. " if outcome.halted is None else ""
+    kept = "What was done is in state. " if outcome.kept == "state" else ""
     yield (f"{kept}To finish the rest, {cause}run:", "plain")
     before = outcome.halted.before if isinstance(outcome.halted, StackError) else ""
     yield from ((f"    {command}", "bold") for command in (before, again) if command)
 
 
+KEPT = {
+    "state": "A write failed",
+    "journal": "What was done is in the journal of this apply, which the next one takes up, and not in the state",
+    "nowhere": "Some of what was done may be neither in the state nor in the journal of this apply",
+}
 UNKNOWN_CREATE = (
     "    What is unknown may exist: the next apply looks for it before it makes anything. Where it told"
     " candidates, bring the right one in with imports: first."

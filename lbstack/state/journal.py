@@ -43,6 +43,7 @@ class Journal:
     def __init__(self, path: Path, twin: Path, head: Record) -> None:
         self.path = path
         self._trouble: OSError | None = None
+        self._lost = False
         self._next = 0
         self._first = _File(path)
         self._twin: _File | None = None
@@ -60,6 +61,11 @@ class Journal:
         """What ended the journal; its twin goes on, and nothing more should be begun."""
         return self._trouble
 
+    @property
+    def lost(self) -> bool:
+        """Whether there was a record that no disk took."""
+        return self._lost
+
     def add(self, record: Record) -> None:
         """Append one record and wait until a disk has it. Raises OSError when none takes it."""
         line = encode(self._next, record)
@@ -70,7 +76,11 @@ class Journal:
                 self._first.sync()
             except OSError as error:
                 self._trouble = error
-        self._add_to_twin(line)
+        try:
+            self._add_to_twin(line)
+        except OSError:
+            self._lost = True
+            raise
 
     def _add_to_twin(self, line: bytes) -> None:
         if self._twin is None:

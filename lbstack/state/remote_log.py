@@ -100,6 +100,11 @@ class RemoteLog:
         """What ended the journal on this machine."""
         return self._journal.trouble
 
+    @property
+    def lost(self) -> bool:
+        """Whether there was a record that no disk took."""
+        return self._journal.lost
+
     def add(self, record: dict[str, Any]) -> None:
         """Append one record here and wait until the disk has it."""
         self._journal.add(record)

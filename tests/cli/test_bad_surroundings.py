@@ -79,6 +79,8 @@ def test_a_full_disk_ends_an_apply_with_a_summary_and_the_name_of_the_file(serve
     assert "File too large" in full.stderr
     assert "permissions" not in full.stderr
     assert "Not started: " in full.stdout
+    assert "Some of what was done may be neither in the state nor in the journal of this apply" in full.stdout
+    assert "What was done is in state" not in full.stdout
     lost = re.findall(r"what it made has the id (\w+)", full.stdout)
     assert served("apply", "--auto-approve").returncode == 0
     ids = {
@@ -87,3 +89,39 @@ def test_a_full_disk_ends_an_apply_with_a_summary_and_the_name_of_the_file(serve
     }
     shown = json.loads(served("show", "--json").stdout)["resources"]
     assert ids - {each["id"] for each in shown} <= set(lost)
+
+
+def datasets(count: int, size: int, name: str) -> str:
+    bodies = "".join(
+        f"  d{number}: {{name: {name}, description: {'x' * size}}}\n" for number in range(count)
+    )
+    return f"stack: signs\ndatasets:\n{bodies}"
+
+
+def test_what_is_in_the_journal_alone_is_said_to_be_there(served: Cli) -> None:
+    """A change of a state that is too large by now: what was done fits into the journal."""
+    served.write(datasets(12, 30_000, "D"))
+    assert served("apply", "--auto-approve").returncode == 0
+    served.write(datasets(12, 30_000, "D") + "  more: {name: More}\n")
+    full = limited(served, ROOM)
+    assert full.returncode == 1, full.stdout + full.stderr
+    assert (
+        "What was done is in the journal of this apply, which the next one takes up, and not in the state"
+        " (see the error below)." in full.stdout
+    )
+    assert "File too large" in full.stderr
+    assert "What was done is in state" not in full.stdout
+    assert served("plan", "--detailed-exitcode").returncode == 0
+
+
+def test_what_is_in_the_state_after_all_is_said_to_be_there(served: Cli) -> None:
+    """Of what is made in several steps the journal tells after each, the state once."""
+    projects = datasets(6, 30_000, "P").replace("datasets:", "projects:").replace("}", ", media_type: IMAGE, ontology: o}")
+    served.write(f"{projects}ontologies:\n  o: {{name: O, media_type: IMAGE}}\n")
+    full = limited(served, ROOM)
+    assert full.returncode == 1, full.stdout + full.stderr
+    assert "A write failed (see the error below)" in full.stdout
+    assert "What was done is in state. To finish the rest" in full.stdout
+    assert "could not be written down" not in full.stdout
+    assert served("apply", "--auto-approve").returncode == 0
+    assert served("plan", "--detailed-exitcode").returncode == 0
