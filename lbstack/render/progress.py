@@ -146,7 +146,7 @@ def outcome_lines(outcome: Outcome, again: str, first: str = "") -> Iterator[Lin
 
 KEPT = {
     "state": "A write failed",
-    "journal": "What was done is in the journal of this apply, which the next one takes up, and not in the state",
+    "journal": "What was done is in the journal of this apply, which the next one takes up, not in the state",
     "nowhere": "Some of what was done may be neither in the state nor in the journal of this apply",
 }
 UNKNOWN_CREATE = (

@@ -92,9 +92,7 @@ def test_a_full_disk_ends_an_apply_with_a_summary_and_the_name_of_the_file(serve
 
 
 def datasets(count: int, size: int, name: str) -> str:
-    bodies = "".join(
-        f"  d{number}: {{name: {name}, description: {'x' * size}}}\n" for number in range(count)
-    )
+    bodies = "".join(f"  d{number}: {{name: {name}, description: {'x' * size}}}\n" for number in range(count))
     return f"stack: signs\ndatasets:\n{bodies}"
 
 
@@ -106,7 +104,7 @@ def test_what_is_in_the_journal_alone_is_said_to_be_there(served: Cli) -> None:
     full = limited(served, ROOM)
     assert full.returncode == 1, full.stdout + full.stderr
     assert (
-        "What was done is in the journal of this apply, which the next one takes up, and not in the state"
+        "What was done is in the journal of this apply, which the next one takes up, not in the state"
         " (see the error below)." in full.stdout
     )
     assert "File too large" in full.stderr
@@ -116,7 +114,11 @@ def test_what_is_in_the_journal_alone_is_said_to_be_there(served: Cli) -> None:
 
 def test_what_is_in_the_state_after_all_is_said_to_be_there(served: Cli) -> None:
     """Of what is made in several steps the journal tells after each, the state once."""
-    projects = datasets(6, 30_000, "P").replace("datasets:", "projects:").replace("}", ", media_type: IMAGE, ontology: o}")
+    projects = (
+        datasets(6, 30_000, "P")
+        .replace("datasets:", "projects:")
+        .replace("}", ", media_type: IMAGE, ontology: o}")
+    )
     served.write(f"{projects}ontologies:\n  o: {{name: O, media_type: IMAGE}}\n")
     full = limited(served, ROOM)
     assert full.returncode == 1, full.stdout + full.stderr
