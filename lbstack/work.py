@@ -110,6 +110,11 @@ class StepWork:
 
     # what a kind calls
 
+    @property
+    def settle(self) -> float | None:
+        patience = self._run.patience
+        return patience.settle if patience.waits else None
+
     def made(self, id: str, **attributes: Any) -> None:
         deposed = self._before.deposed if self._before else ()
         if self._before and self._before.id and self._step.change and self._step.change.before is not None:

@@ -21,6 +21,7 @@ from lbstack.apply import Outcome, apply
 from lbstack.kinds import KINDS
 from lbstack.plan.changes import Plan
 from lbstack.plan.drift import DriftReport, report
+from lbstack.recover import Patience
 from lbstack.sandbox.app import create_app
 from lbstack.sandbox.conditions import INVITE_LAG_MS, Conditions
 from lbstack.sandbox.seed import open_store
@@ -80,6 +81,7 @@ class World:
         self.workspace = open_store(None, seed=seed)
         self.app = create_app(self.workspace, conditions=Conditions(invite_lag_ms=invite_lag_ms))
         self.variables: dict[str, str] = {}
+        self.patience: Patience | None = None
         self.events: list[Event] = []
 
     def settings(self, **more: Any) -> Settings:
@@ -139,7 +141,8 @@ class World:
         async def run(wire: ApiWire) -> Outcome:
             state = bound(renamed(self.state, plan.moves), plan.imports)
             state, journal = self.store.begin(replace(state, organization=plan.pins.organization))
-            outcome = await apply(plan, state, journal, KINDS, wire, emit=self.events.append)
+            more = {"emit": self.events.append, "patience": self.patience}
+            outcome = await apply(plan, state, journal, KINDS, wire, **more)
             journal.close()
             self.store.save(replace(outcome.state, serial=state.serial + 1))
             return outcome

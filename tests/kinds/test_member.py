@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from lbstack.api.wire import ApiWire
+from lbstack.recover import Patience
 from lbstack.sandbox import people
 from lbstack.sandbox.roles import BY_NAME
 from lbstack.sandbox.world import accept_invite, organization
 from lbstack.values import Address, Allowed
 from tests.conftest import World
+from tests.laws.service import Death
 from tests.meanwhile import later
 
 INVITE = """mutation($data: [CreateInviteInput!]) { createInvites(data: $data) { invite { id } } }"""
@@ -264,6 +269,111 @@ def test_a_project_that_is_gone_takes_its_roles_with_it(world: World) -> None:
     world.write("stack: test\n")
     assert not world.apply().failed
     assert roles(world)["a@example.com"] == "None"
+
+
+ANN = "ann@example.com"
+MEMBER = Address("member", ANN)
+STACK = f"stack: test\nmembers: {{{ANN}: {{role: %s}}}}\n"
+
+
+def cut_off(world: World, monkeypatch: pytest.MonkeyPatch, *, sent: bool = True) -> None:
+    """Invite somebody, begin to invite them with another role, and die before or after that was `sent`."""
+    world.write(STACK % "LABELER")
+    assert not world.apply().failed
+    world.write(STACK % "ADMIN")
+    mutate = ApiWire.mutate
+
+    async def until_death(self: ApiWire, document: str, **variables: Any) -> dict[str, Any]:
+        if "createInvites" in document and not sent:
+            raise Death
+        answer = await mutate(self, document, **variables)
+        if "createInvites" in document:
+            raise Death
+        return answer
+
+    with monkeypatch.context() as patch, pytest.raises(Death):
+        patch.setattr(ApiWire, "mutate", until_death)
+        world.apply()
+    assert len(invited(world)) == 1 + sent
+
+
+@pytest.mark.parametrize("role", ["ADMIN", "LABELER", "REVIEWER"])
+def test_an_invitation_of_an_apply_that_was_cut_off_never_stays_beside_the_one_that_is_wanted(
+    world: World, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    cut_off(world, monkeypatch)
+    world.write(STACK % role)
+    assert not world.plan().empty
+    assert not world.apply().failed
+    assert invited(world) == [(ANN, role.capitalize())]
+    assert world.plan().empty and not world.plan(destroy=True).empty
+    assert not world.apply(destroy=True).failed
+    assert invited(world) == []
+
+
+@pytest.mark.parametrize("destroy", [False, True])
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_an_invitation_of_an_apply_that_was_cut_off_goes_with_the_member(
+    world: World, monkeypatch: pytest.MonkeyPatch, destroy: bool, cancelled: bool
+) -> None:
+    cut_off(world, monkeypatch)
+    if cancelled:
+        world.workspace.run("DELETE FROM invites WHERE id = ?", (world.state.resources[MEMBER].id,))
+        later(world, 16)
+    if not destroy:
+        world.write("stack: test\n")
+    assert not world.apply(destroy=destroy).failed
+    assert invited(world) == []
+    assert world.state.resources == {}
+
+
+def test_who_accepts_an_invitation_of_an_apply_that_was_cut_off_gets_the_role_that_is_wanted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_off(world, monkeypatch)
+    accept_invite(world.workspace, ANN)
+    assert roles(world)[ANN] == "Admin"
+    world.write(STACK % "LABELER")
+    world.patience = Patience(0.2, lambda: None)
+    assert not world.apply().failed
+    assert invited(world) == [] and roles(world)[ANN] == "Labeler"
+    assert world.plan().empty
+
+
+def test_an_invitation_that_was_never_sent_is_waited_for_and_then_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_off(world, monkeypatch, sent=False)
+    world.write(STACK % "LABELER")
+    assert [str(step.address) for step in world.apply().unknown] == [f"member.{ANN}"]  # nobody waits
+    world.patience = Patience(0.2, lambda: None)
+    assert not world.apply().failed
+    assert invited(world) == [(ANN, "Labeler")]
+    assert world.plan().empty
+
+
+def test_what_somebody_else_sent_meanwhile_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut_off(world, monkeypatch)
+    invite(world, ANN, "Team Manager")
+    world.write(STACK % "LABELER")
+    assert not world.apply().failed
+    assert invited(world) == [(ANN, "Labeler"), (ANN, "Team Manager")]
+
+
+@pytest.mark.parametrize("then", ["LABELER", "REVIEWER", None])
+def test_whatever_comes_after_an_invitation_that_could_not_be_cancelled_leaves_what_is_wanted(
+    world: World, then: str | None
+) -> None:
+    world.write(STACK % "LABELER")
+    assert not world.apply().failed
+    world.write(STACK % "ADMIN")
+    world.workspace.run("CREATE TRIGGER fail BEFORE DELETE ON invites BEGIN SELECT RAISE(ABORT, 'no'); END")
+    assert world.apply().failed
+    world.workspace.run("DROP TRIGGER fail")
+    world.write(STACK % then if then else "stack: test\n")
+    assert not world.apply().failed
+    assert invited(world) == ([(ANN, then.capitalize())] if then else [])
+    assert world.plan().empty
 
 
 def test_an_old_invitation_that_could_not_be_cancelled_is_cancelled_by_the_next_apply(world: World) -> None:

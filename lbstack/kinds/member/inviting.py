@@ -13,6 +13,7 @@ from typing import Any
 from lbstack.errors import NotFound, OutcomeUnknown, ServiceError, StackError
 from lbstack.kinds.contract import Fields, Work
 from lbstack.kinds.member.words import (
+    GRACE,
     INVITATION,
     INVITATIONS,
     INVITE,
@@ -53,6 +54,9 @@ BROUGHT_BY = "joined"
 """In memory: who brought a member in, the stack (``invited``), or somebody before it (``before``)."""
 OUTDATED = "outdated"
 """In memory: invitations that another one has taken the place of, and that are still to be cancelled."""
+SENDING = "sending"
+"""In memory: an invitation that is sent in the place of another, until its id is known: what it promises,
+whose it is, since when, and which were open before."""
 ROLE_BEFORE = "role_before"
 """In memory: the organisation role that somebody had before the stack gave another."""
 PAUSES = (0, LAG, LAG, LAG)
@@ -150,25 +154,108 @@ async def invite_anew(work: Work, id: str, have: Fields, want: Fields) -> None:
     elif role == NONE:
         managed = have["projects"] or {}
         projects = {**{p: r for p, r in promised(old).items() if p not in managed}, **projects}
-    new = await _fitting(work, id, role, projects) or await _invite(work, people, role, projects)
-    if new is None:
-        raise StackError(f"{work.address.key} has become a member meanwhile", "run apply again")
+    await _find_sent(work)
+    new = await _in_its_place(work, people, id, role, projects)
     # First the new one is remembered: an apply that is cut off here must not take the member for gone.
-    work.memory[OUTDATED] = [*work.memory.get(OUTDATED, []), *([id] if id != new else [])]
+    work.memory[OUTDATED] = [one for one in dict.fromkeys([*_outdated(work), id]) if one != new]
+    work.memory.pop(SENDING, None)
     work.renamed(new)
-    while work.memory[OUTDATED]:  # one that could not be cancelled is still noted for the next apply
+    await _cancel_outdated(work)
+
+
+async def _in_its_place(work: Work, people: People, id: str, role: str, projects: dict[str, str]) -> str:
+    """The invitation that takes the place of one: an open one that promises just this, or else a new one.
+
+    That it is sent is remembered before it is: the next apply may want something else, and must find it.
+    """
+    invites = await invites_of(work)
+    for invite in invites:
+        if spelled(invite["organizationRoleName"]) == role and promised(invite) == projects:
+            if invite["id"] in _outdated(work):  # it is ours, of an apply that was cut off
+                work.memory.update({BROUGHT_BY: INVITED, INVITATION: invite["id"]})
+            return str(invite["id"])
+    work.memory[SENDING] = {
+        "role": role,
+        "projects": projects,
+        "by": people.me,
+        "at": work.wire.server_now(),
+        "open": [invite["id"] for invite in invites],
+    }
+    work.renamed(id)  # what changes is in doubt from here on, whatever becomes of this apply
+    try:
+        new = await _invite(work, people, role, projects)
+    except OutcomeUnknown:
+        raise
+    except StackError:  # none was sent
+        work.memory.pop(SENDING)
+        raise
+    if new is None:
+        work.memory.pop(SENDING)
+        raise StackError(f"{work.address.key} has become a member meanwhile", "run apply again")
+    return new
+
+
+async def withdraw_others(work: Work) -> None:
+    """Cancel what was sent for the member beside what is remembered, and never ended."""
+    await _find_sent(work)
+    if SENDING in work.memory or OUTDATED in work.memory:
+        work.memory[OUTDATED] = _outdated(work)
+        work.memory.pop(SENDING, None)
+        work.did()
+        await _cancel_outdated(work)
+
+
+async def _find_sent(work: Work) -> None:
+    """Note as outdated what an apply that was cut off has sent and was never told of. While it may yet come,
+    it is waited for; where nobody waits, it stays unknown."""
+    sent = work.memory.get(SENDING)
+    if sent is None:
+        return
+    waited, pauses = 0.0, iter(PAUSES)
+    while True:
+        found = [str(invite["id"]) for invite in await invites_of(work) if _may_be(invite, sent)]
+        if found:
+            work.memory[OUTDATED] = list(dict.fromkeys([*_outdated(work), *found]))
+            return
+        now, then = work.wire.server_now(), sent["at"]
+        age = now - then if now is not None and then is not None else 0.0
+        left = (work.settle or 0.0) - max(waited, age)
+        if work.settle is None and age < GRACE:
+            key = work.address.key
+            raise OutcomeUnknown(
+                f"whether another invitation was sent to {key} is not known yet", "look", "run apply again"
+            )
+        if left <= 0:
+            return
+        if not waited:
+            work.say(f"another invitation may have been sent; waiting up to {left:.0f}s for it")
+        pause = min(next(pauses, LAG) or 0.1, left)
+        await asyncio.sleep(pause)
+        waited += pause
+
+
+def _may_be(invite: dict[str, Any], sent: dict[str, Any]) -> bool:
+    """Whether an invitation is the one that was sent: new since then, of the same user, and promising the
+    same."""
+    return (
+        invite["id"] not in sent["open"]
+        and (invite["inviter"] or {}).get("id") == sent["by"]
+        and spelled(invite["organizationRoleName"]) == sent["role"]
+        and promised(invite) == sent["projects"]
+    )
+
+
+def _outdated(work: Work) -> list[str]:
+    return list(work.memory.get(OUTDATED, []))
+
+
+async def _cancel_outdated(work: Work) -> None:
+    """One that could not be cancelled is still noted for the next apply."""
+    while work.memory[OUTDATED]:
         with suppress(NotFound):
             await work.wire.mutate_experimental(CANCEL_INVITE, where={"id": work.memory[OUTDATED][0]})
         del work.memory[OUTDATED][0]
     del work.memory[OUTDATED]
-
-
-async def _fitting(work: Work, id: str, role: str, projects: dict[str, str]) -> str | None:
-    """An open invitation that promises just this: an apply that was cut off has sent it already."""
-    for invite in await invites_of(work):
-        if spelled(invite["organizationRoleName"]) == role and promised(invite) == projects:
-            return str(invite["id"])
-    return None
 
 
 def _wished(want: Fields) -> tuple[str, dict[str, str]]:

@@ -21,12 +21,15 @@ from lbstack.kinds.marks import seconds
 from lbstack.kinds.member.inviting import (
     BROUGHT_BY,
     CANCEL_INVITE,
+    OUTDATED,
     ROLE_BEFORE,
+    SENDING,
     People,
     adopt_or_invite,
     invite_anew,
     look_up,
     search_everybody,
+    withdraw_others,
 )
 from lbstack.kinds.member.keeping import kept, lockouts
 from lbstack.kinds.member.reading import all_invites, all_people, read
@@ -155,9 +158,14 @@ class Member(Kind):
         if work.memory.get(BROUGHT_BY) != INVITED and "role" in changed:
             work.memory.setdefault(ROLE_BEFORE, have["role"])
         await _set_roles(work, await look_up(work), id, have, want)
+        await withdraw_others(work)
         return {"status": JOINED}
 
+    def leaves(self, id: str, memory: Fields) -> bool:
+        return SENDING in memory or OUTDATED in memory
+
     async def delete(self, work: Work, id: str, have: Fields) -> None:
+        await withdraw_others(work)
         if have.get("status") == INVITED:
             try:
                 await work.wire.mutate_experimental(CANCEL_INVITE, where={"id": id})
