@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Any, Protocol
@@ -134,19 +134,24 @@ class StepWork:
         )
         self._run.remember(self.address, self._entry)
 
-    def renamed(self, id: str) -> None:
+    def renamed(self, id: str, *names: str) -> None:
         change = self._step.change
         doubtful = change.changed - self._did if change and self._step.verb == "update" else set()
         entry = self._current()
-        unfinished = tuple(dict.fromkeys([*entry.unfinished, *sorted(doubtful)]))
-        self._entry = replace(entry, id=id, memory=self.memory, unfinished=unfinished)
+        self._entry = replace(
+            entry,
+            id=id,
+            attributes={**entry.attributes, **self._wanted(names)},
+            memory=self.memory,
+            unfinished=tuple(dict.fromkeys([*entry.unfinished, *sorted(doubtful)])),
+        )
         self._run.remember(self.address, self._entry)
 
     def did(self, *names: str, **now: Any) -> None:
         if self._entry is None and self._before is None:
             return  # of what no address stands for nothing is remembered
         entry = self._current()
-        known = {n: self._remembered(n, self.want[n]) for n in names if n in self.want} | now
+        known = self._wanted(names) | now
         self._did.update(names)
         self._entry = replace(
             entry,
@@ -155,6 +160,10 @@ class StepWork:
             memory=self.memory,
         )
         self._run.remember(self.address, self._entry)
+
+    def _wanted(self, names: Iterable[str]) -> Fields:
+        """Fields as they are wanted, and as state keeps them."""
+        return {n: self._remembered(n, self.want[n]) for n in names if n in self.want}
 
     async def once(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:
         key = f"{self.address.kind} {name}"

@@ -66,8 +66,9 @@ class Work(Protocol):
     def made(self, id: str, **attributes: Any) -> None:
         """The object exists under this id: remember it durably before anything else is sent."""
 
-    def renamed(self, id: str) -> None:
-        """The same thing is now known under another id (an invitation sent anew)."""
+    def renamed(self, id: str, *names: str) -> None:
+        """The same thing is now known under another id (an invitation sent anew). These fields of it are as
+        wanted; what the step changes stays in doubt until it ends."""
 
     def did(self, *names: str, **now: Any) -> None:
         """These fields are now as wanted, whatever becomes of the rest of the step; others are as told."""

@@ -159,7 +159,7 @@ async def invite_anew(work: Work, id: str, have: Fields, want: Fields) -> None:
     # First the new one is remembered: an apply that is cut off here must not take the member for gone.
     work.memory[OUTDATED] = [one for one in dict.fromkeys([*_outdated(work), id]) if one != new]
     work.memory.pop(SENDING, None)
-    work.renamed(new)
+    work.renamed(new, *want)
     await _cancel_outdated(work)
 
 
