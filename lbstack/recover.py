@@ -262,7 +262,8 @@ def _taken_over(before: Entry | None, intent: Intent, seen: Sighting) -> Entry:
         known = intent.replaced or before.attributes
         deposed = (*deposed, DeposedObject(before.id, known, before.needs))
     protected = bool(before and before.protected)
-    return Entry(seen.id, intent.secrets, seen.memory, deposed=deposed, protected=protected)
+    memory = {**(before.memory if before else {}), **seen.memory}  # what was deposed has its notes there, too
+    return Entry(seen.id, intent.secrets, memory, deposed=deposed, protected=protected)
 
 
 def _stale(intent: Intent, patience: Patience) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Any, Protocol
@@ -98,7 +99,7 @@ class StepWork:
         self.address = step.address
         self.wire = run.wire
         self.organization = run.plan.pins.organization
-        self.memory: Fields = dict(self._before.memory) if self._before else {}
+        self.memory: Fields = deepcopy(dict(self._before.memory)) if self._before else {}
         self.owner = f"{run.plan.stack}/{step.address}"
         self.repeated = step.address in run.ledger.pending
         planned = run.intents.get(step.address)
@@ -126,7 +127,7 @@ class StepWork:
         self._entry = Entry(
             id,
             known,
-            self.memory,
+            self._noted,
             self._needs,
             deposed,
             tuple(name for name in self.want if name not in known),
@@ -142,7 +143,7 @@ class StepWork:
             entry,
             id=id,
             attributes={**entry.attributes, **self._wanted(names)},
-            memory=self.memory,
+            memory=self._noted,
             unfinished=tuple(dict.fromkeys([*entry.unfinished, *sorted(doubtful)])),
         )
         self._run.remember(self.address, self._entry)
@@ -157,7 +158,7 @@ class StepWork:
             entry,
             attributes={**entry.attributes, **known},
             unfinished=tuple(n for n in entry.unfinished if n not in names),
-            memory=self.memory,
+            memory=self._noted,
         )
         self._run.remember(self.address, self._entry)
 
@@ -225,7 +226,7 @@ class StepWork:
         entry = replace(
             self._current(),
             attributes={**kept, **wanted, **returned},
-            memory=self.memory,
+            memory=self._noted,
             needs=self._needs,
             unfinished=(),
             protected=self._protected,
@@ -248,7 +249,7 @@ class StepWork:
         if self._step.verb == "update" and change:
             doubtful = {*entry.unfinished, *change.changed} - self._did
             entry = replace(entry, unfinished=tuple(sorted(doubtful)))
-        self._run.remember(self.address, replace(entry, memory=self.memory))
+        self._run.remember(self.address, replace(entry, memory=self._noted))
 
     def gone(self) -> None:
         """The object is retired: forget it, or that it was deposed.
@@ -258,7 +259,7 @@ class StepWork:
         entry = self._run.state.resources.get(self.address)
         if entry is None:
             return
-        entry = replace(entry, memory=self.memory)
+        entry = replace(entry, memory=self._noted)
         if self._step.deposed:
             left = tuple(item for item in entry.deposed if item.id != self._step.id)
             remains = replace(entry, deposed=left)
@@ -268,11 +269,20 @@ class StepWork:
         self._run.remember(self.address, remains if keep else None)
 
     def _current(self) -> Entry:
+        if self._step.tears:  # what was deposed under the same address ends at the same time
+            return self._run.state.resources[self.address]
         if self._entry is not None:
             return self._entry
         if self._before is None:
             raise AssertionError("a kind must say what it made")
         return self._before
+
+    @property
+    def _noted(self) -> Fields:
+        """What the kind remembers by now: a copy, so that what it changes later is a difference."""
+        if self._step.tears and self._before and self.memory == self._before.memory:
+            return dict(self._current().memory)
+        return deepcopy(self.memory)
 
     @property
     def _kind(self) -> Kind:

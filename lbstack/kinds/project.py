@@ -6,15 +6,16 @@ may change), 6.4 (the share to review cannot be read back).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-from lbstack.errors import NotFound, ServiceError
-from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Reply, Search, Tracked, Work
+from lbstack.errors import NotFound
+from lbstack.kinds import editor
+from lbstack.kinds.contract import Ask, Fields, Kind, Live, Reading, Reply, Search, Sighting, Tracked, Work
 from lbstack.kinds.fields import (
     Distinct,
     Immutable,
@@ -69,24 +70,6 @@ UPDATE = """mutation UpdateProject(
 DELETE = """mutation DeleteProject($id: ID!) {
   updateProject(where: {id: $id}, data: {deleted: true}) { id }
 }"""
-FIND_EDITOR = """query FindEditor($id: ID!, $name: String!) {
-  project(where: {id: $id}) { id labelingFrontend { id } labelingFrontendOptions(skip: 0, first: 1) { id } }
-  labelingFrontends(where: {AND: [{name: $name}, {deleted: false}]}, skip: 0, first: 100) { id }
-}"""
-CONNECT_EDITOR = """mutation ConnectEditor($id: ID!, $editor: ID!) {
-  updateProject(where: {id: $id}, data: {labelingFrontend: {connect: {id: $editor}}}) { id }
-}"""
-SET_UP_EDITOR = """mutation SetUpEditor($id: ID!, $editor: ID!, $options: String!) {
-  createLabelingFrontendOptions(data: {
-    project: {connect: {id: $id}}, labelingFrontend: {connect: {id: $editor}}, customizationOptions: $options
-  }) { id }
-}"""
-CONNECT_ONTOLOGY = """mutation ConnectOntology($id: ID!, $ontology: ID!) {
-  project(where: {id: $id}) { connectOntology(ontologyId: $ontology) { id } }
-}"""
-DISCONNECT_ONTOLOGY = """mutation DisconnectOntology($id: ID!) {
-  updateProject(where: {id: $id}, data: {ontology: {disconnect: true}}) { id }
-}"""
 CHANGE_DATASETS = """mutation ChangeDatasets(
   $id: ID!, $come: [WhereUniqueIdInput!], $gone: [WhereUniqueIdInput!]
 ) {
@@ -104,10 +87,6 @@ FEW = 20
 SELECTION = f"""id name description updatedAt allowedMediaType autoAuditNumberOfLabels autoAuditPercentage
   isBenchmarkEnabled isConsensusEnabled labelCount ontology {{ id }}
   datasets(where: {{deleted: false}}, skip: 0, first: {FEW}) {{ id rowCount }}"""
-
-EDITOR = "Editor"
-"""The standard labeling front end, by which the service's own client finds it, too (API reference 1.4)."""
-NO_FEATURES = json.dumps({"tools": [], "classifications": []})
 
 BENCHMARK = {"labels": 1, "coverage": 1.0}
 CONSENSUS = {"labels": 3, "coverage": 0.0}
@@ -172,7 +151,7 @@ class Project(Kind):
 
     def search(self, since: str | None, lost: bool) -> Search:
         nodes = yield from made_since("projects", "id name description createdAt createdBy { id }", since)
-        return [tagged_sighting(node, {"name": node["name"]}) for node in nodes]
+        return [_sighted(node) for node in nodes]
 
     def check(self, key: str, want: Fields, find: Callable[[Ref], Fields | None]) -> list[tuple[str, str]]:
         ref, ours = want.get("ontology"), want.get("media_type")
@@ -216,8 +195,12 @@ class Project(Kind):
         )
         id = answer["createProject"]["id"]
         later = {n for n in ("ontology", "datasets", "review") if want.get(n) not in (None, [])}
+        if "ontology" in later:
+            note = editor.expected(id, want["name"], work.wire.server_now(), want["ontology"])
+            work.memory.update(note)
         work.made(id, **{name: value for name, value in want.items() if name not in later})
         await _relate(work, id, {"datasets": []}, want, later)
+        await editor.drop_left(work)
         return {}
 
     async def update(self, work: Work, id: str, have: Fields, want: Fields, changed: set[str]) -> Fields:
@@ -232,11 +215,31 @@ class Project(Kind):
         await _relate(work, id, have, want, changed)
         return {}
 
+    def leaves(self, id: str, memory: Fields) -> bool:
+        return editor.found(id, memory)
+
     async def delete(self, work: Work, id: str, have: Fields) -> None:
-        await work.wire.mutate(DELETE, id=id)
+        await editor.find_own(work, id)
+        try:
+            await work.wire.mutate(DELETE, id=id)
+        except NotFound:  # or an apply was cut off between the two
+            await editor.drop_own(work, id)
+            raise
+        await editor.drop_own(work, id)
 
     async def count(self, work: Work, id: str) -> int:
-        return int((await work.wire.query(LABELS, id=id))["project"]["labelCount"] or 0)
+        try:
+            return int((await work.wire.query(LABELS, id=id))["project"]["labelCount"] or 0)
+        except NotFound:
+            if self.leaves(id, work.memory):
+                return 0
+            raise
+
+
+def _sighted(node: dict[str, Any]) -> Sighting:
+    """A project as a search saw it: how far its editor was set up, whoever made it did not tell."""
+    seen = tagged_sighting(node, {"name": node["name"]})
+    return replace(seen, memory=editor.expected(seen.id, seen.name, seen.created))
 
 
 def _counts(quality: Fields) -> Fields:
@@ -306,7 +309,10 @@ def _datasets_page(id: str) -> Callable[[int, int], Ask]:
 async def _relate(work: Work, id: str, have: Fields, want: Fields, changed: set[str]) -> None:
     """Bring what a project is connected to, and its review step, to what is wanted."""
     if "ontology" in changed:
-        await _set_ontology(work, id, want["ontology"])
+        if want["ontology"] is None:
+            await editor.disconnect(work, id)
+        else:
+            await editor.connect(work, id, want["name"], want["ontology"])
         work.did("ontology")
     if "datasets" in changed:
         come = [{"id": one} for one in want["datasets"] if one not in have["datasets"]]
@@ -318,23 +324,6 @@ async def _relate(work: Work, id: str, have: Fields, want: Fields, changed: set[
     if "review" in changed:
         await _set_review(work, id, want["review"])
         work.did("review")
-
-
-async def _set_ontology(work: Work, id: str, ontology: str | None) -> None:
-    """Connect an ontology, which needs an editor that is set up (API reference 1.4), or disconnect it."""
-    if ontology is None:
-        await work.wire.mutate(DISCONNECT_ONTOLOGY, id=id)
-        return
-    found = await work.wire.query(FIND_EDITOR, id=id, name=EDITOR)
-    editor = (found["project"]["labelingFrontend"] or {}).get("id")
-    if editor is None:
-        if not found["labelingFrontends"]:
-            raise ServiceError(f"the workspace has no labeling front end named {EDITOR}", "editor")
-        editor = found["labelingFrontends"][0]["id"]
-        await work.wire.mutate(CONNECT_EDITOR, id=id, editor=editor)
-    if not found["project"]["labelingFrontendOptions"]:  # or an apply was cut off between the two
-        await work.wire.mutate(SET_UP_EDITOR, id=id, editor=editor, options=NO_FEATURES)
-    await work.wire.mutate(CONNECT_ONTOLOGY, id=id, ontology=ontology)
 
 
 async def _set_review(work: Work, id: str, share: float | None) -> None:
