@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -63,6 +64,44 @@ def test_a_connection_ends_at_a_moment(box: Box, at: str, how: str, made: int, o
             json.loads(answer.body)
     assert len(box.names()) == made
     assert [outcome for _, outcome in box.outcomes()] == outcomes
+
+
+class Complaints(logging.Handler):
+    """What a server logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.told.append(self.format(record))
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[str]]:
+    handler, logger = Complaints(), logging.getLogger("uvicorn.error")
+    logger.addHandler(handler)
+    yield handler.told
+    logger.removeHandler(handler)
+
+
+@pytest.mark.parametrize("how", ["rst", "fin"])
+@pytest.mark.parametrize("at", ["before_exec", "after_commit"])
+def test_nobody_complains_of_a_client_that_has_left_by_then(
+    box: Box, complaints: list[str], at: str, how: str
+) -> None:
+    box.fault(at, {"barrier": f"{at}-{how}"}, {"close": how}, **OP)
+    client = box.raw(NEW, name="x")
+    assert box.tell("GET", f"/barrier/{at}-{how}?waiting=1&seconds=20")["waiting"] == 1
+    client.sock.close()
+    for _ in range(3):  # whoever is answered now comes after that
+        box.tell("GET", "/requests")
+    box.tell("POST", f"/barrier/{at}-{how}/release")
+    while not (told := box.tell("GET", "/requests")[-1])["outcome"]:
+        pass
+    assert told["outcome"] == "lost"
+    assert len(box.names()) == (at == "after_commit")
+    assert complaints == []
 
 
 @pytest.mark.parametrize("at", ["before_exec", "before_commit", "after_commit", "mid_body"])

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -83,8 +84,10 @@ class Line:
             raise ConnectionResetError("the sandbox closed the connection")
         if how == "rst":
             sock = self.transport.get_extra_info("socket")
-            # No lingering: what was not sent is thrown away, and the other side hears RST.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            # No lingering: what was not sent is thrown away, and the other side hears RST. One that has left
+            # by now hears nothing.
+            with suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         elif not self.transport.is_closing():
             self.transport.write_eof()
             # The other side may still be sending: closing under it would be a RST.
