@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ import httpx2
 import pytest
 from controlling import LIST, NEW, Box, controlled
 
+from lbstack.sandbox.faults.waits import Waits
 from tests import loopback
 
 OP = {"op": "createDataset"}
@@ -360,5 +362,19 @@ def test_a_sandbox_ends_though_somebody_hangs_and_somebody_waits() -> None:
         hanging, waiting = box.raw(NEW, name="h"), box.raw(NEW, name="b")
         assert box.create("l").status_code == 504
         assert box.tell("GET", "/barrier/never?waiting=1")["waiting"] == 1
+        while box.outcomes() != [("createDataset", "lost")]:
+            pass
     assert hanging.read().received == b""
     waiting.read()
+
+
+def test_nobody_begins_to_wait_while_the_sandbox_ends() -> None:
+    async def work() -> None:
+        waits = Waits(lambda: 0.0)
+        waits.end()
+        await waits.forever()
+        await waits.sleep(3600)
+        await waits.barrier("never")
+        assert await waits.crowd("never", 1, 3600) == 0
+
+    asyncio.run(asyncio.wait_for(work(), 60))

@@ -82,7 +82,7 @@ class Faults:
     def end(self) -> None:
         """Wait for nothing any more: the sandbox is about to end."""
         self._ended = True
-        self.waits.behave()
+        self.waits.end()
 
     async def settle(self, seqs: Sequence[int], outcome: str) -> None:
         """Write into the ledger what became of the answers to what was executed."""

@@ -59,7 +59,7 @@ class Waits:
         until = asyncio.get_running_loop().time() + seconds
         while self.waiting(name) < size:
             left = until - asyncio.get_running_loop().time()
-            if left <= 0:
+            if left <= 0 or self._behave.is_set():
                 break
             await self._either(self._came, self._behave, left)
         return self.waiting(name)
@@ -73,6 +73,10 @@ class Waits:
         self._behave.set()
         self._behave = asyncio.Event()
         self._barriers = {}
+
+    def end(self) -> None:
+        """Let everybody go on, and nobody wait from now on."""
+        self._behave.set()
 
     async def _either(self, one: asyncio.Event, other: asyncio.Event, seconds: float | None = None) -> None:
         tasks = [asyncio.ensure_future(each.wait()) for each in (one, other)]
