@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 from controlling import Box, controlled
 
 from lbstack.sandbox.faults import actions, conditions, control, rules
+from tests.nursery import bare
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "sandbox-faults.md").read_text()
 
@@ -85,3 +89,50 @@ def test_every_switch_is_taken(box: Box, word: str) -> None:
     if word != "org":  # which is answered as an id
         assert shown == value
     box.tell("POST", "/world", {word: None})
+
+
+def script(part: str) -> str:
+    """What the document says to type into a shell."""
+    return DOCUMENT.split(f"<!-- {part} -->\n```sh\n")[1].split(f"```\n<!-- /{part} -->")[0]
+
+
+def typed(box: Box, folder: Path, part: str) -> subprocess.CompletedProcess[str]:
+    """Type it, with what the sandbox printed."""
+    env = {
+        **bare(),
+        "CONTROL": box.served.control,
+        "TOKEN": box.served.token,
+        "LABELBOX_ENDPOINT": box.served.endpoint,
+        "LABELBOX_API_KEY": box.served.key,
+        "LBSTACK_SETTLE": "0",
+        "NO_PROXY": "*",
+    }
+    lbstack = f'lbstack() {{ exec "{sys.executable}" -m lbstack "$@"; }}\n'
+    return subprocess.run(
+        ["bash", "-c", lbstack + script(part)],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="the examples are curl's")
+def test_a_client_that_says_who_it_is_is_killed_as_the_example_says(box: Box, tmp_path: Path) -> None:
+    box.tell("POST", "/reset", {})
+    done = typed(box, tmp_path, "signal")
+    assert done.returncode in (137, -9), done.stderr
+    assert box.names() == ["Killed"]
+    assert box.tell("GET", "/faults")[0]["hit"] == 1
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="the examples are curl's")
+def test_an_apply_is_killed_at_a_barrier_as_the_example_says(box: Box, tmp_path: Path) -> None:
+    box.tell("POST", "/reset", {})
+    (tmp_path / "stack.yaml").write_text("stack: s\ndatasets:\n  a: {name: A}\n")
+    done = typed(box, tmp_path, "barrier")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r'"waiting": ?1\b', done.stdout)
+    assert box.names() == ["A"]
+    assert "complete" not in done.stdout
