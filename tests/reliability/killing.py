@@ -122,6 +122,16 @@ def kill_at(bench: Bench, words: Sequence[str], point: Point) -> bool:
     return child.code == -signal.SIGKILL
 
 
+def kill_unanswered(bench: Bench, words: Sequence[str], nth: int) -> None:
+    """Let the n-th mutation of a command commit, and kill who waits for its answer."""
+    bench.fault("after_commit", {"barrier": "unanswered"}, type="mutation", nth=nth)
+    child = bench.start(*words)
+    assert bench.reached("unanswered")
+    os.kill(child.pid, signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    bench.behave()
+
+
 def spread(found: Sequence[Point], most: int) -> list[Point]:
     """So many of the points, evenly from the first to the last."""
     if len(found) <= most:

@@ -7,15 +7,11 @@ does to a file of the state or a socket (nightly: at every call that touches one
 
 from __future__ import annotations
 
-import os
-import signal
-
 import pytest
 
-from tests.reliability.bench import Bench
 from tests.reliability.conftest import Report
-from tests.reliability.killing import kill_at, needs_strace, where_to_kill
-from tests.reliability.stages import NAMES, Stage, Stages
+from tests.reliability.killing import kill_at, kill_unanswered, needs_strace, where_to_kill
+from tests.reliability.stages import NAMES, Stages
 
 
 @needs_strace
@@ -44,18 +40,7 @@ def test_a_kill_between_commit_and_answer_is_mended_by_one_apply(
     wrong = []
     for nth in range(1, stage.mutations + 1):
         bench.back(stage.start)
-        _kill_unanswered(bench, stage, nth)
+        kill_unanswered(bench, stage.words, nth)
         wrong += [f"mutation {nth}: {what}" for what in stages.judged(stage)]
     report(name=f"killed after the commit ({name})", n=stage.mutations, wrong=len(wrong))
     assert not wrong, "\n".join(wrong)
-
-
-def _kill_unanswered(bench: Bench, stage: Stage, nth: int) -> None:
-    """Let the n-th mutation commit, and kill who waits for its answer."""
-    bench.fault("after_commit", {"barrier": "unanswered"}, type="mutation", nth=nth)
-    child = bench.start(*stage.words)
-    waiting = bench.tell("GET", "/barrier/unanswered?waiting=1&seconds=20")["waiting"]
-    os.kill(child.pid, signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
-    assert waiting == 1
-    bench.behave()
