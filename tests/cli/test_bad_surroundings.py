@@ -110,6 +110,7 @@ def test_what_is_in_the_journal_alone_is_said_to_be_there(served: Cli) -> None:
     assert "File too large" in full.stderr
     assert "What was done is in state" not in full.stdout
     assert served("plan", "--detailed-exitcode").returncode == 0
+    assert served("apply", "--auto-approve").returncode == 0
 
 
 def test_what_is_in_the_state_after_all_is_said_to_be_there(served: Cli) -> None:

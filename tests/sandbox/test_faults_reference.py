@@ -100,6 +100,7 @@ def typed(box: Box, folder: Path, part: str) -> subprocess.CompletedProcess[str]
     """Type it, with what the sandbox printed."""
     env = {
         **bare(),
+        "HOME": str(folder),  # where the journal of who was killed stays
         "CONTROL": box.served.control,
         "TOKEN": box.served.token,
         "LABELBOX_ENDPOINT": box.served.endpoint,
