@@ -48,9 +48,10 @@ class Service(Wire, Reader, Protocol):
 class Log(Protocol):
     """Where records go; each is durable before `add` returns.
 
-    `before` is called before each step is sent: its intent is then durable where the next run looks, and
-    the state is still ours, or it raises. `checkpoint` is called as steps end. Once there is `trouble` no
-    more is begun: what is in flight is still recorded, but not where it should be.
+    `before` is called before each step is sent: its intent is then durable where the next run looks, and the
+    state is still ours, or it raises. So does `share`, for what else the next run must know. `checkpoint` is
+    called as steps end. Once there is `trouble` no more is begun: what is in flight is still recorded, but
+    not where it should be.
     """
 
     @property
@@ -59,6 +60,8 @@ class Log(Protocol):
     def add(self, record: dict[str, Any]) -> None: ...
 
     async def before(self, state: State, intent: Intent | None = None) -> None: ...
+
+    async def share(self, state: State) -> None: ...
 
     async def checkpoint(self, state: State) -> None: ...
 
@@ -165,6 +168,9 @@ class StepWork:
     def _wanted(self, names: Iterable[str]) -> Fields:
         """Fields as they are wanted, and as state keeps them."""
         return {n: self._remembered(n, self.want[n]) for n in names if n in self.want}
+
+    async def noted(self) -> None:
+        await self._run.journal.share(self._run.ledger.told(self._run.state))
 
     async def once(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:
         key = f"{self.address.kind} {name}"

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from lbstack import redaction
+from lbstack.announce import condemned
 from lbstack.api.wire import ApiWire
 from lbstack.apply import Outcome, apply
 from lbstack.kinds import KINDS
@@ -139,7 +140,7 @@ class World:
         self.events = []
 
         async def run(wire: ApiWire) -> Outcome:
-            state = bound(renamed(self.state, plan.moves), plan.imports)
+            state = condemned(plan, bound(renamed(self.state, plan.moves), plan.imports))
             state, journal = self.store.begin(replace(state, organization=plan.pins.organization))
             more = {"emit": self.events.append, "patience": self.patience}
             outcome = await apply(plan, state, journal, KINDS, wire, **more)

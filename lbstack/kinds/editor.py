@@ -69,7 +69,7 @@ async def connect(work: Work, id: str, name: str, ontology: str) -> None:
         editor = has["labelingFrontends"][0]["id"]
         await work.wire.mutate(CONNECT_EDITOR, id=id, editor=editor)
     ready = bool(has["project"]["labelingFrontendOptions"])
-    _expect(work, id, name, ontology, ready)
+    await _expect(work, id, name, ontology, ready)
     if not ready:  # or an apply was cut off between the two
         await work.wire.mutate(SET_UP_EDITOR, id=id, editor=editor, options=NO_FEATURES)
     await work.wire.mutate(CONNECT_ONTOLOGY, id=id, ontology=ontology)
@@ -83,7 +83,7 @@ async def disconnect(work: Work, id: str) -> None:
     await drop_own(work, id)
 
 
-def _expect(work: Work, id: str, name: str, ontology: str, ready: bool) -> None:
+async def _expect(work: Work, id: str, name: str, ontology: str, ready: bool) -> None:
     """Note what is about to be made, unless that was just done; durably, for no answer may tell of it."""
     known, now = work.memory.get(_key(id)), work.wire.server_now()
     if known is None and ready:
@@ -94,6 +94,7 @@ def _expect(work: Work, id: str, name: str, ontology: str, ready: bool) -> None:
     if noted != known:
         work.memory[_key(id)] = noted
         work.did()
+        await work.noted()
 
 
 # -- the service's own, when its project ends ----------------------------------------------------------

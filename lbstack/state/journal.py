@@ -103,6 +103,9 @@ class Journal:
         if intent is not None:
             self.add(intent_record(intent))
 
+    async def share(self, state: State) -> None:
+        """Called where the next run must know what is known by now: the journal tells all of it already."""
+
     async def checkpoint(self, state: State) -> None:
         """Called as steps end: the journal tells all of it already."""
 

@@ -129,6 +129,11 @@ class RemoteLog:
         )
         await self._bring(self.beat, must=self.beat)  # it may have slept while it wrote
 
+    async def share(self, state: State) -> None:
+        """Called where the next run must know what is known by now. Raises if it could not."""
+        self._tell(state)
+        await self._bring(lambda: True, must=lambda: True)
+
     async def checkpoint(self, state: State) -> None:
         """Called as steps end."""
         self._steps += 1

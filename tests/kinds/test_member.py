@@ -297,6 +297,30 @@ def cut_off(world: World, monkeypatch: pytest.MonkeyPatch, *, sent: bool = True)
     assert len(invited(world)) == 1 + sent
 
 
+def test_who_is_wanted_again_after_a_killed_apply_cancelled_their_invitation_is_invited_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However young the invitation was: that no list shows it is no question of its age."""
+    world.write(STACK % "LABELER")
+    assert not world.apply().failed
+    world.write("stack: test\n")
+    mutate = ApiWire.mutate_experimental
+
+    async def until_death(self: ApiWire, document: str, **variables: Any) -> dict[str, Any]:
+        await mutate(self, document, **variables)
+        raise Death
+
+    with monkeypatch.context() as patch, pytest.raises(Death):
+        patch.setattr(ApiWire, "mutate_experimental", until_death)
+        world.apply()
+    assert invited(world) == []
+    world.write(STACK % "LABELER")
+    assert [change.action for change in world.plan().actions] == ["create"]
+    assert not world.apply().failed
+    assert invited(world) == [(ANN, "Labeler")]
+    assert world.plan().empty
+
+
 @pytest.mark.parametrize("role", ["ADMIN", "LABELER", "REVIEWER"])
 def test_an_invitation_of_an_apply_that_was_cut_off_never_stays_beside_the_one_that_is_wanted(
     world: World, monkeypatch: pytest.MonkeyPatch, role: str

@@ -122,9 +122,9 @@ def kill_at(bench: Bench, words: Sequence[str], point: Point) -> bool:
     return child.code == -signal.SIGKILL
 
 
-def kill_unanswered(bench: Bench, words: Sequence[str], nth: int) -> None:
-    """Let the n-th mutation of a command commit, and kill who waits for its answer."""
-    bench.fault("after_commit", {"barrier": "unanswered"}, type="mutation", nth=nth)
+def kill_unanswered(bench: Bench, words: Sequence[str], nth: int = 1, op: str = "*") -> None:
+    """Let the n-th mutation of a command (of an operation) commit, and kill who waits for its answer."""
+    bench.fault("after_commit", {"barrier": "unanswered"}, type="mutation", nth=nth, op=op)
     child = bench.start(*words)
     assert bench.reached("unanswered")
     os.kill(child.pid, signal.SIGKILL)

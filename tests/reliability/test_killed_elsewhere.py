@@ -7,16 +7,17 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from lbstack.state.cell import Claim
 from lbstack.state.remote_open import open_cell
+from tests.reliability import story
 from tests.reliability.bench import APPLY, Bench
 from tests.reliability.conftest import Report
-from tests.reliability.converged import converged
-from tests.reliability.killing import kill_at, needs_strace, points, spread, traced
+from tests.reliability.converged import converged, living
+from tests.reliability.killing import kill_at, kill_unanswered, needs_strace, points, spread, traced
 from tests.reliability.places import REMOTE, Place, state_in
 from tests.reliability.sizes import size
 from tests.reliability.stages import NAMES, Stage, Stages
@@ -76,6 +77,25 @@ def freed_and_applied(bench: Bench, stage: Stage) -> list[str]:
     if again.returncode != 0:
         return [f"the next run ended with {again.returncode}\n{again.stdout[-1500:]}{again.stderr}"]
     return converged(bench, stage.wanted, stage.kept, destroyed=stage.words != APPLY)
+
+
+@pytest.mark.parametrize("where", size(REMOTE[:1], REMOTE))
+def test_what_a_machine_that_is_gone_sent_in_the_place_of_another_is_known_elsewhere(
+    stages: Stages, s3: str, where: str, report: Report
+) -> None:
+    """The runner dies with an invitation unanswered, and its disk with it; then the change is taken back."""
+    bench, stage = stages.bench, stages.change
+    with state_in(where, bench, s3) as place:
+        trial = Elsewhere(bench, place)
+        trial.begin(stage, trial.state_of(stage))
+        kill_unanswered(bench, stage.words, op="createInvites")
+        shutil.rmtree(bench.folder / ".lbstack", ignore_errors=True)
+        bench.write(story.FIRST)
+        wrong = freed_and_applied(bench, replace(stage, wanted={}))
+    invited = living(bench)["invites"]
+    report(name=f"an invitation unanswered far from the state ({where})", n=1, wrong=len(wrong))
+    assert not wrong, "\n".join(wrong)
+    assert invited == stages.create.wanted["invites"]
 
 
 @pytest.mark.parametrize("name", NAMES)

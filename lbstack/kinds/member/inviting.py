@@ -182,6 +182,7 @@ async def _in_its_place(work: Work, people: People, id: str, role: str, projects
         "open": [invite["id"] for invite in invites],
     }
     work.renamed(id)  # what changes is in doubt from here on, whatever becomes of this apply
+    await work.noted()
     try:
         new = await _invite(work, people, role, projects)
     except OutcomeUnknown:

@@ -167,12 +167,11 @@ class Member(Kind):
     async def delete(self, work: Work, id: str, have: Fields) -> None:
         await withdraw_others(work)
         if have.get("status") == INVITED:
-            try:
+            work.memory.pop(INVITED_AT, None)  # from here on that no list shows it is no question of its age
+            work.did()
+            with suppress(NotFound):
                 await work.wire.mutate_experimental(CANCEL_INVITE, where={"id": id})
                 return
-            except NotFound:  # so that no list shows it is no question of its age any more
-                work.memory.pop(INVITED_AT, None)
-                work.did()
         people = await look_up(work)
         if have.get("status") == INVITED:  # accepted since the plan was made, or cancelled
             if people.user is None:
