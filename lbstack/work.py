@@ -170,6 +170,7 @@ class StepWork:
         return {n: self._remembered(n, self.want[n]) for n in names if n in self.want}
 
     async def noted(self) -> None:
+        self.did()
         await self._run.journal.share(self._run.ledger.told(self._run.state))
 
     async def once(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:

@@ -74,8 +74,8 @@ class Work(Protocol):
         """These fields are now as wanted, whatever becomes of the rest of the step; others are as told."""
 
     async def noted(self) -> None:
-        """Wait until what was noted is known to the next run, on whichever machine that is. Raises where it
-        cannot be: then nothing may be sent that only the note tells of."""
+        """Wait until what memory notes now is known to the next run, on whichever machine that is. Raises
+        where it cannot be: then nothing may be sent that only the note tells of."""
 
     async def once(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:
         """What `make` gives, asked for once an apply and shared by all its steps.

@@ -93,7 +93,6 @@ async def _expect(work: Work, id: str, name: str, ontology: str, ready: bool) ->
         noted |= {"name": name, "until": now}  # noted by an earlier apply, that did not come so far
     if noted != known:
         work.memory[_key(id)] = noted
-        work.did()
         await work.noted()
 
 
@@ -115,7 +114,7 @@ async def find_own(work: Work, id: str) -> None:
     own = project["ontology"]
     if own and _as_made(own, project, noted):
         work.memory[_key(id)] = {**noted, "own": own["id"]}
-        work.did()
+        await work.noted()
 
 
 async def drop_own(work: Work, id: str) -> None:

@@ -83,6 +83,7 @@ class RemoteLog:
         self._lines = 1
         self._document = first
         self._steps = 0
+        self._mark = 1  # up to this line of the journal all is told in what was written
         self._written = self._beaten = now()
         self._slept = False
         self._heart: asyncio.Task[None] | None = None
@@ -132,7 +133,8 @@ class RemoteLog:
     async def share(self, state: State) -> None:
         """Called where the next run must know what is known by now. Raises if it could not."""
         self._tell(state)
-        await self._bring(lambda: True, must=lambda: True)
+        mark = self._lines
+        await self._bring(lambda: self._mark < mark, must=lambda: self._mark < mark)
 
     async def checkpoint(self, state: State) -> None:
         """Called as steps end."""
@@ -215,3 +217,4 @@ class RemoteLog:
             else:
                 self._written, self._durable = now(), {intent.marker: intent for intent in pending}
                 self._steps -= steps
+                self._mark = document.mark

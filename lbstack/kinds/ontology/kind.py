@@ -127,7 +127,7 @@ class Ontology(Kind):
         if id not in left:
             view = (await work.wire.rest("GET", path_of("ontologies", id)))["featureSchemaNodes"]
             left[id] = [str(node["featureSchemaId"]) for nodes in view.values() for node in nodes or []]
-            work.did()  # once the ontology is gone, nothing else tells what it held
+            await work.noted()  # once the ontology is gone, nothing else tells what it held
         with suppress(NotFound):
             await work.wire.rest("DELETE", path_of("ontologies", id))
         for feature in left[id]:
