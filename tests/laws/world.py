@@ -265,6 +265,10 @@ class Fated:
         await self.journal.before(state, intent)
         self.service.fate.pass_by()
 
+    async def share(self, state: State) -> None:
+        self.service.fate.pass_by()
+        await self.journal.share(state)
+
     async def checkpoint(self, state: State) -> None:
         await self.journal.checkpoint(state)
 

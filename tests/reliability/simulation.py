@@ -90,6 +90,11 @@ class FatedLog:
         await self.log.before(state, intent)
         self.weather.pass_by()
 
+    async def share(self, state: State) -> None:
+        self.weather.pass_by()
+        await self.log.share(state)
+        self.weather.pass_by()
+
     async def checkpoint(self, state: State) -> None:
         self.weather.pass_by()
         await self.log.checkpoint(state)

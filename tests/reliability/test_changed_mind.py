@@ -28,7 +28,7 @@ def test_a_change_that_was_killed_and_is_taken_back_leaves_what_was_there_before
     child, log = traced(bench, stage.words)
     assert child.code == 0, child.result()
     every = points(bench, log, each=size(False, True))
-    chosen = spread(every, size(24, len(every)))
+    chosen = spread(every, size(16, len(every)))
     for point in chosen:
         bench.back(stage.start)
         bench.write(CHANGE)

@@ -112,7 +112,7 @@ def test_a_kill_far_from_its_state_is_mended_by_freeing_it_and_one_apply(
         child, log = traced(bench, stage.words)
         assert child.code == 0, child.result()
         every = points(bench, log, each=False)
-        chosen = spread(every, size(3, len(every)))
+        chosen = spread(every, size(2, len(every)))
         for point in chosen:
             for machine in killed:
                 trial.begin(stage, state)
