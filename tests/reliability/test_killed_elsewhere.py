@@ -128,4 +128,4 @@ def test_a_kill_far_from_its_state_is_mended_by_freeing_it_and_one_apply(
         wrong=len(wrong),
     )
     assert not wrong, "\n".join(wrong)
-    assert min(killed.values()) >= 0.6 * len(chosen)
+    assert min(killed.values()) >= len(chosen) // 2
