@@ -16,7 +16,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ import pytest
 
 from tests.reliability.bench import Bench
 from tests.reliability.children import Child
+from tests.reliability.conftest import Report
 from tests.reliability.sizes import size
 from tests.reliability.stages import Stage
 
@@ -120,6 +121,37 @@ def kill_at(bench: Bench, words: Sequence[str], point: Point) -> bool:
     child, _ = traced(bench, words, f"{point.call}:signal=KILL:when={point.n}")
     assert child.code in (0, -signal.SIGKILL, *range(1, 8)), child.result()
     return child.code == -signal.SIGKILL
+
+
+def kill_and_judge(
+    bench: Bench,
+    stage: Stage,
+    judged: Callable[[], list[str]],
+    report: Report,
+    name: str,
+    most: int,
+    stack: str = "",
+) -> None:
+    """Kill a stage's command after so many of its effects (nightly: at every call), of another stack if one is
+    given, and hold that what comes next, which tells what is wrong then, makes good of each."""
+
+    def begin() -> None:
+        bench.back(stage.start)
+        if stack:
+            bench.write(stack)
+
+    begin()
+    child, log = traced(bench, stage.words)
+    assert child.code == 0, child.result()
+    every = points(bench, log, each=size(False, True))
+    chosen, killed, wrong = spread(every, size(most, len(every))), 0, list[str]()
+    for point in chosen:
+        begin()
+        killed += kill_at(bench, stage.words, point)
+        wrong += [f"{point}: {what}" for what in judged()]
+    report(name=name, n=len(chosen), of=len(every), killed=killed, wrong=len(wrong))
+    assert not wrong, "\n".join(wrong)
+    assert killed >= 0.8 * len(chosen)
 
 
 def kill_unanswered(bench: Bench, words: Sequence[str], nth: int = 1, op: str = "*") -> None:

@@ -7,8 +7,7 @@ import pytest
 from tests.reliability.bench import DESTROY, Bench
 from tests.reliability.conftest import Report
 from tests.reliability.converged import LIVING, planned, state_store, undecided
-from tests.reliability.killing import kill_at, kill_unanswered, needs_strace, points, spread, traced
-from tests.reliability.sizes import size
+from tests.reliability.killing import kill_and_judge, kill_unanswered, needs_strace
 from tests.reliability.stages import Stages
 
 pytestmark = [pytest.mark.reliability, pytest.mark.parametrize("name", ["create", "change"])]
@@ -39,25 +38,10 @@ def destroyed(bench: Bench) -> list[str]:
 
 @needs_strace
 def test_a_destroy_after_a_kill_leaves_nothing(stages: Stages, name: str, report: Report) -> None:
-    bench, stage, wrong, killed = stages.bench, stages[name], [], 0
-    bench.back(stage.start)
-    child, log = traced(bench, stage.words)
-    assert child.code == 0, child.result()
-    every = points(bench, log, each=size(False, True))
-    chosen = spread(every, size(10, len(every)))
-    for point in chosen:
-        bench.back(stage.start)
-        killed += kill_at(bench, stage.words, point)
-        wrong += [f"{point}: {what}" for what in destroyed(bench)]
-    report(
-        name=f"killed, then destroyed ({name})",
-        n=len(chosen),
-        of=len(every),
-        killed=killed,
-        wrong=len(wrong),
+    bench = stages.bench
+    kill_and_judge(
+        bench, stages[name], lambda: destroyed(bench), report, f"killed, then destroyed ({name})", 10
     )
-    assert not wrong, "\n".join(wrong)
-    assert killed >= 0.8 * len(chosen)
 
 
 def test_so_does_one_after_a_kill_between_commit_and_answer(
